@@ -1,0 +1,207 @@
+"""What can happen, in the past tense: the only things that change a trade, and all that the journal holds.
+
+Each event is a frozen, tagged value that msgspec writes as JSON and reads back exactly (Decimals as text, moments as ISO).
+`at` is market time. New fields need a default, so that old journals stay readable.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from domain import ExecutionMode, ExecutionParams, Fill, NewOrder, Option, OrderStatus, Severity, Side
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Something that happened at a moment."""
+
+    at: datetime
+
+
+class LegPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One leg as resolved: the listed option, the direction, the coins wanted."""
+
+    option: Option
+    side: Side
+    qty: Decimal
+
+
+class TradeEvent(Event, frozen=True, kw_only=True):
+    """Something that happened to the trade with this number."""
+
+    trade: int
+
+
+class TradeCreated(TradeEvent, frozen=True, kw_only=True):
+    """A strategy's entry conditions passed and its legs were found. `version` identifies the strategy as configured then."""
+
+    strategy: str
+    legs: tuple[LegPlan, ...]
+    mode: ExecutionMode
+    params: ExecutionParams
+    version: str = ""
+    reason: str = ""
+    simulated: bool = False
+
+
+class OpenStarted(TradeEvent, frozen=True, kw_only=True):
+    """The first opening order may be out from here on."""
+
+
+class LegFilled(TradeEvent, frozen=True, kw_only=True):
+    """An order of ours matched; `order` is its client order id as text."""
+
+    leg: int
+    order: str
+    fill: Fill
+
+
+class OpenCompleted(TradeEvent, frozen=True, kw_only=True):
+    """Every leg holds its target."""
+
+
+class OpenGivenUp(TradeEvent, frozen=True, kw_only=True):
+    """Opening ended short of the target and no opening order is out any more."""
+
+    reason: str
+
+
+class PartKept(TradeEvent, frozen=True, kw_only=True):
+    """A structure that was opened in part is kept and managed as it is, by its declared policy."""
+
+    reason: str
+
+
+class CloseRequested(TradeEvent, frozen=True, kw_only=True):
+    """An exit condition, an expiry rule or a person wants the trade closed."""
+
+    reason: str
+
+
+class CloseStarted(TradeEvent, frozen=True, kw_only=True):
+    """The first closing order may be out from here on."""
+
+
+class CloseCompleted(TradeEvent, frozen=True, kw_only=True):
+    """Nothing is held and no order is out."""
+
+
+class LegSettled(TradeEvent, frozen=True, kw_only=True):
+    """The venue settled what the leg held at expiry: coins settled, index price, fee paid (USD)."""
+
+    leg: int
+    qty: Decimal
+    price: Decimal
+    fee: Decimal
+
+
+class TradeQuarantined(TradeEvent, frozen=True, kw_only=True):
+    """Our books of the trade contradict the venue or themselves; a person must look."""
+
+    reason: str
+
+
+class TradeReleased(TradeEvent, frozen=True, kw_only=True):
+    """A person has looked: manage the trade again."""
+
+    reason: str
+
+
+class ProfitPeaked(TradeEvent, frozen=True, kw_only=True):
+    """The trade's profit (mark basis, net, USD) stands higher than ever since opening."""
+
+    profit: Decimal
+
+
+class OrderEvent(Event, frozen=True, kw_only=True):
+    """Something that happened to the order with this client order id."""
+
+    order: str
+
+
+class OrderIntended(OrderEvent, frozen=True, kw_only=True):
+    """The order is about to be sent; from here on it may be at the venue."""
+
+    new: NewOrder
+
+
+class OrderAccepted(OrderEvent, frozen=True, kw_only=True):
+    """The venue took the order under its own id."""
+
+    order_id: str
+
+
+class OrderRefused(OrderEvent, frozen=True, kw_only=True):
+    """The order is surely not at the venue: refused, or never arrived."""
+
+    reason: str
+
+
+class OrderLost(OrderEvent, frozen=True, kw_only=True):
+    """No answer came: the order may or may not be at the venue."""
+
+    reason: str
+
+
+class OrderSettled(OrderEvent, frozen=True, kw_only=True):
+    """The order is final and every coin it filled is booked."""
+
+    status: OrderStatus
+    filled: Decimal
+
+
+class StrategyChanged(Event, frozen=True, kw_only=True):
+    """A strategy was set running, paused or stopped, by whom and why."""
+
+    strategy: str
+    state: str
+    reason: str
+
+
+class EntriesRefused(Event, frozen=True, kw_only=True):
+    """Why a strategy has not entered: the latest reason, and how often each was met since the last such event."""
+
+    strategy: str
+    latest: str
+    counts: dict[str, int]
+
+
+class CloseNotified(TradeEvent, frozen=True, kw_only=True):
+    """The strategy's on_trade_closed is about to be called; it is not called again."""
+
+
+class AccountMarked(Event, frozen=True, kw_only=True):
+    """What the account was worth, USD."""
+
+    equity: Decimal
+    available_margin: Decimal | None = None
+    unrealized: Decimal | None = None
+
+
+class AlertRaised(Event, frozen=True, kw_only=True):
+    """A person was called: what for, how soon, and what to do."""
+
+    severity: Severity
+    cause: str
+    message: str
+    hint: str
+
+
+AnyTradeEvent = (
+    TradeCreated
+    | OpenStarted
+    | LegFilled
+    | OpenCompleted
+    | OpenGivenUp
+    | PartKept
+    | CloseRequested
+    | CloseStarted
+    | CloseCompleted
+    | LegSettled
+    | TradeQuarantined
+    | TradeReleased
+    | ProfitPeaked
+    | CloseNotified
+)
+AnyOrderEvent = OrderIntended | OrderAccepted | OrderRefused | OrderLost | OrderSettled
+AnyEvent = AnyTradeEvent | AnyOrderEvent | StrategyChanged | EntriesRefused | AccountMarked | AlertRaised

@@ -1,0 +1,106 @@
+"""What the core asks of the world, as small Protocols; adapters stand behind them and never look in front.
+
+Readers and gateways block on the network: they are called on I/O workers, never in a tick. Each raises
+ExchangeUnavailable (nothing happened), ExchangeRejected (refused), OutcomeUnknown (writes only) or MalformedResponse.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol, TypeVar
+
+from domain import (
+    AccountSnapshot,
+    Chain,
+    ClientOrderId,
+    Fill,
+    NewOrder,
+    Option,
+    OrderBook,
+    OrderReport,
+    Settlement,
+    Severity,
+)
+from events import Event
+
+T = TypeVar("T")
+
+
+class OrderGateway(Protocol):
+    """Orders on one venue."""
+
+    def submit(self, order: NewOrder, /) -> str:
+        """Send order once, never again; return the venue's order id. It may already be filled, or refused later, by then."""
+        ...
+
+    def cancel(self, client_id: ClientOrderId, /) -> None:
+        """Ask to cancel; the order's final state is read with find. Raises OrderAlreadyFinal or OrderNotFound where told so."""
+        ...
+
+    def find(self, client_id: ClientOrderId, sent_at: datetime, /) -> OrderReport | None:
+        """Return what the venue knows of an order sent at a moment: by id, among open orders, in its history; None if nowhere."""
+        ...
+
+    def open_orders(self) -> Sequence[OrderReport]:
+        """Return every open order of the account, ours or not."""
+        ...
+
+    def fills(self, since: datetime, /) -> Sequence[Fill]:
+        """Return every fill of the account since a moment, oldest first."""
+        ...
+
+
+class AccountReader(Protocol):
+    """The account on one venue."""
+
+    def read(self) -> AccountSnapshot:
+        """Return balances and positions as of now; valid is True."""
+        ...
+
+    def settlements(self, since: datetime, /) -> Sequence[Settlement]:
+        """Return what expired and was settled since a moment, oldest first."""
+        ...
+
+
+class MarketReader(Protocol):
+    """Market data of one venue; needs no key. `at` of each answer is the venue's own time where it gives one, else of receipt."""
+
+    def instruments(self, underlying: str, /) -> Sequence[Option]:
+        """Return every listed option of an underlying such as BTC."""
+        ...
+
+    def chain(self, underlying: str, listed: Sequence[Option], expiry: datetime | None = None, /) -> Chain:
+        """Return quotes with Greeks for the listed options (of one expiry, or all), and the index price."""
+        ...
+
+    def book(self, symbol: str, /) -> OrderBook:
+        """Return the order book of one option."""
+        ...
+
+    def index(self, underlying: str, /) -> tuple[Decimal, datetime]:
+        """Return the index price, USD, and the venue's time of it."""
+        ...
+
+
+class IoPool(Protocol):
+    """Workers that block so that the tick need not."""
+
+    def run(self, work: Callable[[], T], done: Callable[[T | Exception], None], /) -> None:
+        """Do work on a worker; later call done on the tick thread with what it returned or raised."""
+        ...
+
+
+class JournalWriter(Protocol):
+    """The append-only record."""
+
+    def append(self, *events: Event) -> None:
+        """Write events as one; on return they survive a power cut. Raises JournalError, having written none."""
+        ...
+
+
+class Alerts(Protocol):
+    """A way to call a person."""
+
+    def alert(self, severity: Severity, cause: str, message: str, hint: str) -> None:
+        """Tell a person; the same cause is not repeated within its cool-down. Never raises."""
+        ...
