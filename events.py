@@ -66,6 +66,12 @@ class OpenGivenUp(TradeEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class UnwindStarted(TradeEvent, frozen=True, kw_only=True):
+    """Opening ended short of the target with something held, which is now being given back."""
+
+    reason: str
+
+
 class PartKept(TradeEvent, frozen=True, kw_only=True):
     """A structure that was opened in part is kept and managed as it is, by its declared policy."""
 
@@ -132,9 +138,10 @@ class OrderAccepted(OrderEvent, frozen=True, kw_only=True):
 
 
 class OrderRefused(OrderEvent, frozen=True, kw_only=True):
-    """The order is surely not at the venue: refused, or never arrived."""
+    """The order is surely not at the venue: refused, or (retryable) it never arrived."""
 
     reason: str
+    retryable: bool = False
 
 
 class OrderLost(OrderEvent, frozen=True, kw_only=True):
@@ -193,6 +200,7 @@ AnyTradeEvent = (
     | LegFilled
     | OpenCompleted
     | OpenGivenUp
+    | UnwindStarted
     | PartKept
     | CloseRequested
     | CloseStarted

@@ -1,0 +1,258 @@
+"""Writing the journal: one transaction for what happened together, on the disk before anybody believes it."""
+
+import os
+import sqlite3
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, Select, and_, delete, func, insert, or_, select
+
+from domain import ClientOrderId
+from errors import JournalDamaged, JournalError
+from events import AnyOrderEvent, CloseNotified, Event, LegFilled, LegSettled, OrderIntended, OrderRefused, OrderSettled
+from journal.reader import HISTORY, LATEST, PAGE, JournalReader, event_of, microseconds, newest_of_each
+from journal.salvage import sync_directory
+from journal.schema import (
+    StateLock,
+    bring_up_to_date,
+    check_log,
+    event_rows,
+    file_of,
+    lock_server,
+    meta,
+    strategy_states,
+    translated,
+    url_of,
+)
+
+DESKS = 10_000
+_ENCODER = msgspec.json.Encoder()
+
+
+class Journal(JournalReader):
+    """The journal to write; a database has one such object at a time."""
+
+    _writes = True
+
+    def __init__(self, where: Path | str, lock: StateLock | None = None) -> None:
+        """Open or create the journal at a path, a URL or `:memory:`, and bring its tables up to date.
+
+        Takes the lock beside the file; one that is handed in is used and left to its owner. Raises JournalError where the
+        journal cannot be opened or is in use, JournalDamaged where it cannot be trusted.
+        """
+        file = file_of(url_of(where))
+        self._own_lock = StateLock(file.with_suffix(".lock")) if file is not None and lock is None else None
+        self._lock = lock or self._own_lock
+        try:
+            if file is not None:
+                check_log(file)
+            super().__init__(where)
+            with translated("be opened", JournalDamaged):
+                lock_server(self._connection)
+                bring_up_to_date(self._connection)
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        self._insert = str(insert(event_rows).compile(dialect=self._engine.dialect))
+        self._last = super().last_seq
+        self._last_trade = max(self._number(select(func.max(event_rows.c.trade))), int(self._meta("last_trade") or 0))
+        mark = self._lock
+        if self._meta("desk") is None:
+            desk = int.from_bytes(os.urandom(8)) % DESKS if mark is None or mark.desk is None else mark.desk
+            self.set_meta(desk=str(desk))
+        self._desk = super().desk
+        if mark is not None:
+            # Numbers reserved by a journal that this one replaces may be in use at the venue.
+            if self._meta("numbers_from") is None:
+                self.set_meta(numbers_from=str(mark.trades))
+            mark.remember(self._desk, max(mark.trades, self._last_trade))
+        self._last_trade = max(self._last_trade, int(self._meta("numbers_from") or 0))
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest event; 0 while there is none."""
+        return self._last
+
+    @property
+    def desk(self) -> int:
+        """The number of this installation, 0 to 9999, drawn once; by it we know our own orders at the venue."""
+        return self._desk
+
+    def append(self, *events: Event) -> None:
+        """Write events as one; on return they survive a power cut. Raises JournalError, having written none."""
+        if not events:
+            return
+        with self._turn:
+            rows = [_row(self._last + n, event) for n, event in enumerate(events, 1)]
+            with self._transaction("be written"):
+                self._connection.exec_driver_sql(self._insert, rows)
+            self._last += len(rows)
+            self._last_trade = max(self._last_trade, *(row["trade"] or 0 for row in rows))
+
+    def next_trade_number(self) -> int:
+        """Return a number that no trade ever had, in this journal or one that it replaces; the same until a trade takes it."""
+        with self._turn:
+            number = self._last_trade + 1
+            if self._lock is not None and number > self._lock.trades:
+                self._lock.remember(self._desk, number + PAGE)
+            return number
+
+    def save_position(self, changed: LegFilled | LegSettled) -> None:
+        """Write what changes a holding; positions are the sum of these, see load_positions."""
+        self.append(changed)
+
+    def save_order(self, changed: AnyOrderEvent) -> None:
+        """Write what happened to an order; an order is the sum of these, see events(trade=...)."""
+        self.append(changed)
+
+    def save_strategy_state(self, strategy_id: str, state: Mapping[str, Any]) -> None:
+        """Keep what a strategy wants to remember, in place of what it kept before; values must be such as JSON can hold."""
+        try:
+            written = _ENCODER.encode(dict(state)).decode()
+        except (TypeError, ValueError) as error:
+            raise JournalError(f"the state of {strategy_id} cannot be written: {error}") from error
+        with self._transaction("be written"):
+            self._connection.execute(delete(strategy_states).where(strategy_states.c.strategy == strategy_id))
+            self._connection.execute(insert(strategy_states).values(strategy=strategy_id, state=written))
+
+    def require_attention(self, reason: str) -> None:
+        """Remember, over restarts too, that a person must look before anything is opened; earlier reasons stay."""
+        earlier = self.needs_attention
+        self.set_meta(needs_attention=reason if earlier is None else f"{earlier}\n{reason}")
+
+    def acknowledge(self) -> None:
+        """A person has looked: trades may be opened again."""
+        with self._transaction("be written"):
+            self._connection.execute(delete(meta).where(meta.c.key == "needs_attention"))
+
+    def adopt(self, payloads: Sequence[tuple[int, bytes]], states: Mapping[str, str]) -> None:
+        """Take over, as one, events under the numbers they had, and strategy states as they were written."""
+        rows = [_row(seq, event_of(seq, zlib.crc32(payload), payload)) for seq, payload in payloads]
+        with self._transaction("be written"):
+            for start in range(0, len(rows), PAGE):
+                self._connection.exec_driver_sql(self._insert, rows[start : start + PAGE])
+            for strategy, state in states.items():
+                self._connection.execute(insert(strategy_states).values(strategy=strategy, state=state))
+        self._last = max([self._last, *(row["seq"] for row in rows)])
+        self._last_trade = max([self._last_trade, *(row["trade"] or 0 for row in rows)])
+
+    def set_meta(self, **values: str) -> None:
+        """Keep values under their names, as one."""
+        with self._transaction("be written"):
+            self._connection.execute(delete(meta).where(meta.c.key.in_(values)))
+            self._connection.execute(insert(meta), [{"key": key, "value": value} for key, value in values.items()])
+
+    def close(self) -> None:
+        """Let go of the database and of the right to write it; closing twice is closing once."""
+        if hasattr(self, "_connection"):
+            super().close()
+        if self._own_lock is not None:
+            self._own_lock.release()
+
+    # ---- housekeeping
+
+    def backup(self, to: Path) -> None:
+        """Copy the journal, as it is now, to one file, checked and on the disk; whatever was there is replaced once that is done."""
+        driver = self._connection.connection.driver_connection
+        if not isinstance(driver, sqlite3.Connection):
+            raise JournalError("a journal behind a server is backed up with the server's own tools (pg_dump)")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        part = to.with_name(f"{to.name}.part")
+        part.unlink(missing_ok=True)
+        with self._turn, translated("be backed up"), closing(sqlite3.connect(part, isolation_level=None)) as copy:
+            driver.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+            finding = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if finding != "ok":
+            raise JournalDamaged(f"the backup {part} is not sound: {finding}")
+        part.replace(to)
+        sync_directory(to.parent)
+
+    def archive(self, before: datetime, to: Path) -> int:
+        """Move what no restart needs and is older than a moment into another journal file; return how many events moved.
+
+        That is each trade of which the strategy has been told that it is closed (CloseNotified) before then, of which no
+        order is unsettled and to which nothing has happened since; and old account marks, alerts and strategy changes but
+        the last ones. Written there before it is deleted here: a crash between leaves both, and the next call makes it one.
+        """
+        with self._turn:
+            moved = [int(row[0]) for row in self._ask(_finished(microseconds(before)))]
+            if not moved:
+                return 0
+            # What the day limit and the numbering must know is kept before anything moves.
+            self.set_meta(
+                archived_before=str(max(microseconds(before), int(self._meta("archived_before") or 0))),
+                archived_seq=str(max(*moved, int(self._meta("archived_seq") or 0), 0)),
+                last_trade=str(self._last_trade),
+            )
+            pages = [moved[start : start + PAGE] for start in range(0, len(moved), PAGE)]
+            with Journal(to) as archive:
+                archive.set_meta(desk=str(self._desk))
+                for page in pages:
+                    archive.take(self._ask(select(event_rows).where(event_rows.c.seq.in_(page))))
+            # All at once: half a trade would be replayed.
+            with self._transaction("be archived"):
+                for page in pages:
+                    self._connection.execute(delete(event_rows).where(event_rows.c.seq.in_(page)))
+            return len(moved)
+
+    def take(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> None:
+        """Keep rows of another journal as they are, in place of any that have their numbers."""
+        kept = [dict(row._mapping) for row in rows]
+        with self._transaction("be written"):
+            self._connection.execute(delete(event_rows).where(event_rows.c.seq.in_([row["seq"] for row in kept])))
+            self._connection.exec_driver_sql(self._insert, kept)
+
+
+def _row(seq: int, event: Event) -> dict[str, Any]:
+    """Return an event as a row; raise JournalError unless exactly what was written could be read back."""
+    try:
+        payload = _ENCODER.encode(event)
+        exact = _ENCODER.encode(event_of(seq, zlib.crc32(payload), payload)) == payload
+        at = microseconds(event.at)
+    except (JournalDamaged, TypeError, ValueError) as error:
+        raise JournalError(f"{type(event).__name__} cannot be written: {error}; nothing was") from error
+    if not exact:
+        raise JournalError(f"{type(event).__name__} cannot be written: it would be read back as something else; nothing was")
+    order = getattr(event, "order", None)
+    return {
+        "seq": seq,
+        "at": at,
+        "kind": type(event).__name__,
+        "trade": getattr(event, "trade", None) if order is None or hasattr(event, "trade") else _trade_of(order),
+        "strategy": getattr(event, "strategy", None),
+        "order_id": order,
+        "crc": zlib.crc32(payload),
+        "payload": payload.decode(),
+    }
+
+
+def _trade_of(order: str) -> int | None:
+    try:
+        return ClientOrderId.parse(order).trade
+    except ValueError:
+        return None
+
+
+def _finished(before: int) -> Select[int]:
+    """Select the numbers of all events that may be archived, oldest first."""
+    column, done = event_rows.c, [OrderSettled.__name__, OrderRefused.__name__]
+    told = select(column.trade, func.max(column.seq).label("seq"))
+    told_of = told.where(column.kind == CloseNotified.__name__, column.at < before).group_by(column.trade).subquery()
+    stirred = select(column.trade).join(told_of, told_of.c.trade == column.trade)
+    stirred = stirred.where(column.seq > told_of.c.seq, column.kind.not_in(done))
+    answered = select(column.order_id).where(column.kind.in_(done))
+    awaited = select(column.trade).where(
+        column.kind == OrderIntended.__name__, column.trade.is_not(None), column.order_id.not_in(answered)
+    )
+    of_trades = and_(column.trade.in_(select(told_of.c.trade)), column.trade.not_in(stirred), column.trade.not_in(awaited))
+    of_days = and_(column.kind.in_(HISTORY | LATEST), column.at < before, column.seq.not_in(newest_of_each()))
+    return select(column.seq).where(or_(of_trades, of_days)).order_by(column.seq)

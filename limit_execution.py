@@ -1,0 +1,226 @@
+"""Chasing fills with limit orders: looks at one execution once and says what to change. It never acts, never sleeps.
+
+Time is cut into rounds of `fill_timeout_seconds` from the start of the phase. Round 0 quotes at mid, the last round at the full
+buffer past mid; on the way out of a trade the last round reaches the price at which the book trades at once, because leaving
+must succeed, and goes on for ever. A leg has at most one live order; a replacement waits until the cancel is final, so it is
+sized by what truly filled.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from domain import ZERO, ClientOrderId, ExecutionParams, OrderStatus, Purpose, Quote, Side, aggressive_price, passive_price, whole_lots
+from order_ledger import OrderRecord
+from trade_lifecycle import TradeLeg, TradeLifecycle
+
+BREAKER_ATTEMPTS = 25
+SLOW = timedelta(minutes=1)
+
+
+class Progress(StrEnum):
+    """How far an execution or one of its legs is."""
+
+    WORKING = "working"
+    DONE = "done"
+    EXHAUSTED = "exhausted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Send this order for a leg."""
+
+    leg: int
+    side: Side
+    qty: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Take this order back."""
+
+    client_id: ClientOrderId
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegStep:
+    """What one look at a leg says."""
+
+    progress: Progress
+    action: Place | Cancel | None = None
+    reason: str = ""
+    tripped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a look at one leg sees. `clamp` bounds a close by what the venue says is held, coins; None if it is not known."""
+
+    index: int
+    leg: TradeLeg
+    purpose: Purpose
+    params: ExecutionParams
+    phase_at: datetime
+    now: datetime
+    orders: Sequence[OrderRecord]
+    quote: Quote | None
+    clamp: Decimal | None = None
+
+    @property
+    def side(self) -> Side:
+        """Return the direction in which to trade."""
+        return self.leg.side.opposite if self.purpose.reduces else self.leg.side
+
+    @property
+    def missing(self) -> Decimal:
+        """Return how many coins are still to be traded, as far as fills tell."""
+        if not self.purpose.reduces:
+            return self.leg.target - self.leg.opened
+        held = abs(self.leg.held)
+        return held if self.clamp is None else min(held, self.clamp)
+
+    @property
+    def timeout(self) -> timedelta:
+        """Return how long a quote may stand before it is looked at again; longer once the breaker has tripped."""
+        patience = timedelta(seconds=self.params.fill_timeout_seconds)
+        return max(patience, SLOW) if self.tripped else patience
+
+    @property
+    def tripped(self) -> bool:
+        """Tell whether so many orders went out for this leg that something must be wrong."""
+        return self.purpose.reduces and len(self.orders) >= max(BREAKER_ATTEMPTS, 2 * self.params.max_requote_rounds)
+
+    @property
+    def round(self) -> int:
+        """Return which round the phase is in, from 0."""
+        return int((self.now - self.phase_at) / timedelta(seconds=self.params.fill_timeout_seconds))
+
+
+def step(
+    trade: TradeLifecycle,
+    purpose: Purpose,
+    orders: Sequence[OrderRecord],
+    quotes: Mapping[str, Quote],
+    now: datetime,
+    clamps: Mapping[str, Decimal] | None = None,
+) -> tuple[LegStep, ...]:
+    """Look at every leg of an execution once; a leg without a price does not hold up the others when closing."""
+    return tuple(
+        look(
+            View(
+                index=index,
+                leg=leg,
+                purpose=purpose,
+                params=trade.params,
+                phase_at=trade.phase_at,
+                now=now,
+                orders=[o for o in orders if o.client_id.leg == index and o.client_id.purpose is purpose],
+                quote=quotes.get(leg.option.symbol),
+                clamp=None if clamps is None else clamps.get(leg.option.symbol, ZERO),
+            )
+        )
+        for index, leg in enumerate(trade.legs)
+    )
+
+
+def look(view: View) -> LegStep:
+    """Look at one leg once and say what to change."""
+    live = [order for order in view.orders if order.live]
+    if live:
+        return _standing(view, live[0])
+    if view.missing == 0:
+        return LegStep(progress=Progress.DONE)
+    return _absent(view)
+
+
+def limit_price(quote: Quote, side: Side, purpose: Purpose, turn: int, params: ExecutionParams) -> Decimal | None:
+    """Return the price of a round, USD on the tick: from mid towards the market; None while there is nothing to price from."""
+    base = quote.mid
+    if base is None and purpose.reduces:
+        base = next((p for p in (quote.mark, quote.executable(side), quote.executable(side.opposite)) if p is not None), None)
+    if base is None:
+        return None
+    last = max(params.max_requote_rounds - 1, 0)
+    share = Decimal(1) if last == 0 else Decimal(min(turn, last)) / last
+    reach = base * Decimal(str(params.aggressive_buffer_pct)) / 100
+    far = quote.executable(side)
+    if purpose.reduces and far is not None:
+        reach = max(reach, (far - base) * side.sign)
+    rounded = aggressive_price if purpose.reduces and share == 1 else passive_price
+    return rounded(base + side.sign * reach * share, quote.option.tick, side)
+
+
+def _standing(view: View, order: OrderRecord) -> LegStep:
+    if order.cancel_wanted or order.lost or order.order_id is None or order.status.final:
+        return LegStep(progress=Progress.WORKING, reason="waiting for the venue")
+    if not view.purpose.reduces and view.round >= view.params.max_requote_rounds:
+        return _cancel(order, f"not filled in {view.params.max_requote_rounds} rounds")
+    if view.purpose.reduces and order.new.qty - order.booked > view.missing:
+        return _cancel(order, "more than is held")
+    if view.now < order.sent_at + view.timeout or view.quote is None:
+        return LegStep(progress=Progress.WORKING)
+    price = limit_price(view.quote, view.side, view.purpose, view.round, view.params)
+    if price is None or price == order.new.price:
+        return LegStep(progress=Progress.WORKING)
+    return _cancel(order, f"requote {order.new.price} to {price}")
+
+
+def _cancel(order: OrderRecord, why: str) -> LegStep:
+    return LegStep(progress=Progress.WORKING, action=Cancel(client_id=order.client_id, why=why), reason=why)
+
+
+def _absent(view: View) -> LegStep:
+    over = _given_up(view)
+    if over is not None:
+        return LegStep(progress=Progress.EXHAUSTED, reason=over)
+    waiting = _waiting(view)
+    if waiting is not None or view.quote is None:
+        return LegStep(progress=Progress.WORKING, reason=waiting or "no fresh quote", tripped=view.tripped)
+    price = limit_price(view.quote, view.side, view.purpose, view.round, view.params)
+    if price is None:
+        return LegStep(progress=Progress.WORKING, reason="no two-sided quote", tripped=view.tripped)
+    place = Place(leg=view.index, side=view.side, qty=whole_lots(view.missing, view.leg.option.lot), price=price)
+    return LegStep(progress=Progress.WORKING, action=place, tripped=view.tripped)
+
+
+def _given_up(view: View) -> str | None:
+    """Say why no further order makes sense; closing gives up only on what is too small to trade."""
+    if view.missing < view.leg.option.lot:
+        return f"{view.missing} is less than one lot of {view.leg.option.lot}"
+    if view.purpose.reduces:
+        return None
+    if view.now >= view.leg.option.expiry:
+        return "the option has expired"
+    if view.round >= view.params.max_requote_rounds:
+        return f"not filled in {view.params.max_requote_rounds} rounds"
+    return _refusal(view.orders[-1]) if view.orders else None
+
+
+def _refusal(last: OrderRecord) -> str | None:
+    if last.refused is not None and not last.retryable:
+        return last.refused
+    return f"the venue rejected order {last.client_id}" if last.status is OrderStatus.INVALID else None
+
+
+def _waiting(view: View) -> str | None:
+    """Say what a next order must wait for; None if it may go out now."""
+    if view.now >= view.leg.option.expiry:
+        return "waiting for settlement"
+    last = view.orders[-1] if view.orders else None
+    if last is None or last.cancel_wanted or (last.settled and last.status is OrderStatus.FILLED):
+        return None
+    pause = _backoff(view.orders) if last.refused is not None else view.timeout
+    return None if view.now >= last.sent_at + pause else f"{last.refused or 'cancelled by the venue'}: again later"
+
+
+def _backoff(orders: Sequence[OrderRecord]) -> timedelta:
+    refused = 0
+    for order in reversed(orders):
+        if order.refused is None:
+            break
+        refused += 1
+    return min(timedelta(seconds=2 ** min(refused - 1, 6)), SLOW)

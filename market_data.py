@@ -1,0 +1,269 @@
+"""Chains, books and index prices: cached, each with its source time and age, and never an old number passed on as a new one.
+
+The tick asks and never waits: it gets the newest answer that is still fresh, or DataNotFresh, while a worker fetches the next. Scripts
+use the get_… calls, which wait for the venue.
+"""
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Generic, TypeVar
+
+from loguru import logger
+
+from clock import Clock
+from domain import Chain, Option, OrderBook, Quote, Severity
+from errors import DataNotFresh, NoMatchingInstrument
+from option_selection import Criteria, find_option
+from ports import Alerts, IoPool, MarketReader
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+FORGOTTEN_AFTER = timedelta(minutes=2)  # longer than the slowest usual check of a strategy, once a minute
+_ALERT_AFTER = 3  # failures in a row
+_INDEX_HINT = "entries wait; look at the venue's own page, and close by hand what cannot wait"
+
+
+class MarketData:
+    """The market as the venue last told it. Tick side and completions: one thread; get_… and find_option: any thread, blocking."""
+
+    def __init__(
+        self,
+        reader: MarketReader,
+        pool: IoPool,
+        clock: Clock,
+        alerts: Alerts,
+        *,
+        max_age: timedelta = timedelta(seconds=30),
+        instruments_ttl: timedelta = timedelta(seconds=30),
+        frozen_after: timedelta | None = timedelta(minutes=10),
+    ) -> None:
+        self._reader, self._clock, self._max_age = reader, clock, max_age
+        self._still = _Stillness(clock, alerts, frozen_after)
+        self._chains: _Watch[tuple[str, datetime | None], Chain] = _Watch("chain", self._fetch_chain, pool, clock, alerts, max_age)
+        self._books: _Watch[str, OrderBook] = _Watch("book", self._fetch_book, pool, clock, alerts, max_age)
+        self._indexes: _Watch[str, Decimal] = _Watch("index", reader.index, pool, clock, alerts, max_age)
+        self._chains.answered = lambda key, chain: self._still.note(key[0], key, chain.index)
+        self._indexes.answered = lambda underlying, price: self._still.note(underlying, underlying, price)
+        self._instruments: _Recent[str, Sequence[Option]] = _Recent(clock, instruments_ttl, 10)
+        self._wholes: _Recent[str, Chain] = _Recent(clock, max_age, 10)
+        self._details: _Recent[str, Quote] = _Recent(clock, max_age, 200)
+
+    # ---- for the tick
+
+    def chain(self, underlying: str, expiry: datetime | None = None) -> Chain:
+        """Return the fresh chain of an underlying, of one expiry or all; raise DataNotFresh (a worker is at it) without one."""
+        chain = self._chains.get((underlying, expiry))
+        self._still.require_moving(underlying)
+        return chain
+
+    def book(self, symbol: str, *, max_age: timedelta | None = None) -> OrderBook:
+        """Return the fresh book of an option, by a stricter limit if given; raise DataNotFresh (a worker is at it) without one."""
+        return self._books.get(symbol, max_age)
+
+    def index(self, underlying: str) -> Decimal:
+        """Return the fresh index price, USD; raise DataNotFresh (a worker is at it) without one, or if it has stopped moving."""
+        price = self._indexes.get(underlying)
+        self._still.require_moving(underlying)
+        return price
+
+    def quotes(self, options: Iterable[Option]) -> Mapping[str, Quote]:
+        """Return the fresh quotes of the options by symbol; those without one are left out, and a worker is at them."""
+        now = self._clock.now()
+        groups: dict[tuple[str, datetime], set[str]] = {}
+        for option in options:
+            if option.expiry > now:
+                groups.setdefault((option.underlying, option.expiry), set()).add(option.symbol)
+        return {
+            quote.option.symbol: quote
+            for (underlying, expiry), symbols in groups.items()
+            for quote in self._known_quotes(underlying, expiry)
+            if quote.option.symbol in symbols and now - quote.at <= self._max_age
+        }
+
+    def refresh(self) -> None:
+        """Ask again for what is wanted and getting old, and forget what nobody wants any more; once a tick."""
+        for watch in (self._chains, self._books, self._indexes):
+            watch.refresh()
+
+    def _known_quotes(self, underlying: str, expiry: datetime) -> Sequence[Quote]:
+        try:
+            return self.chain(underlying, expiry).quotes
+        except DataNotFresh:
+            return ()
+
+    # ---- for scripts
+
+    def get_option_instruments(self, underlying: str) -> Sequence[Option]:
+        """Return every listed option of an underlying; waits for the venue unless it told within instruments_ttl."""
+        kept = self._instruments.get(underlying)
+        if kept is not None:
+            return kept
+        listed = tuple(self._reader.instruments(underlying))
+        self._instruments.keep(underlying, listed, self._clock.now())
+        return listed
+
+    def get_option_details(self, symbol: str) -> Quote:
+        """Return bid, ask, mark and Greeks of an option; waits for the venue unless it told within max_age.
+
+        Raises NoMatchingInstrument for a symbol that is not listed, DataNotFresh if the venue's own answer is too old.
+        """
+        kept = self._details.get(symbol)
+        if kept is not None:
+            return kept
+        underlying = _underlying_of(symbol)
+        listed = self.get_option_instruments(underlying)
+        option = next((option for option in listed if option.symbol == symbol), None)
+        chain = None if option is None else self._reader.chain(underlying, listed, option.expiry)
+        if chain is None or symbol not in chain.by_symbol:
+            raise NoMatchingInstrument(f"{symbol} is not among the {len(listed)} listed options of {underlying}")
+        for quote in (*chain.quotes, chain.by_symbol[symbol]):  # the one asked for last, so that it is kept
+            self._details.keep(quote.option.symbol, quote, quote.at)
+        return self._current(f"details of {symbol}", chain.by_symbol[symbol], chain.by_symbol[symbol].at)
+
+    def get_option_orderbook(self, symbol: str) -> OrderBook:
+        """Return the order book of an option, asked for now."""
+        book = self._reader.book(symbol)
+        return self._current(f"book {symbol}", book, book.at)
+
+    def get_index_price(self, underlying: str) -> Decimal:
+        """Return the index price, USD, asked for now."""
+        return self._current(f"index {underlying}", *self._reader.index(underlying))
+
+    def find_option(
+        self,
+        *,
+        option_type: str,
+        expiry: Criteria | None = None,
+        strike: Criteria | None = None,
+        delta: Criteria | None = None,
+        rank_by: str | None = None,
+        underlying: str = "BTC",
+    ) -> Quote | None:
+        """Return the best option that meets all constraints at once (see option_selection.find_option), None if there is none."""
+        chain = self._wholes.get(underlying)
+        if chain is None:
+            chain, at = self._fetch_chain((underlying, None))
+            self._wholes.keep(underlying, self._current(f"chain {underlying}", chain, at), at)
+        now = self._clock.now()
+        return find_option(chain=chain, now=now, option_type=option_type, expiry=expiry, strike=strike, delta=delta, rank_by=rank_by)
+
+    def _fetch_chain(self, key: tuple[str, datetime | None]) -> tuple[Chain, datetime]:
+        underlying, expiry = key
+        chain = self._reader.chain(underlying, self.get_option_instruments(underlying), expiry)
+        return chain, chain.at
+
+    def _fetch_book(self, symbol: str) -> tuple[OrderBook, datetime]:
+        book = self._reader.book(symbol)
+        return book, book.at
+
+    def _current(self, what: str, value: V, at: datetime) -> V:
+        if (age := self._clock.now() - at) > self._max_age:
+            raise DataNotFresh("market", what, f"the venue's answer is {_seconds(age)} old, at most {_seconds(self._max_age)}")
+        return value
+
+
+@dataclass(slots=True)
+class _Datum(Generic[V]):
+    """One thing that somebody wants to know, as last answered."""
+
+    wanted_at: datetime
+    limit: timedelta
+    value: V | None = None
+    at: datetime | None = None
+    begun_at: datetime | None = None
+    fetching: bool = False
+    failures: int = 0
+    error: str = ""
+
+    def due(self, now: datetime) -> bool:
+        """Tell whether to ask now: past a third of the limit, sooner again after a failure; never twice at a time."""
+        if self.fetching or self.begun_at is None:
+            return not self.fetching
+        waited = now - self.begun_at
+        if self.failures > 0 or self.at is None:
+            return waited >= self.limit / 15
+        return waited >= self.limit / 3 and now - self.at >= self.limit / 3
+
+
+class _Watch(Generic[K, V]):
+    """All that is wanted of one kind: asked for by the pool, one call per key at a time, judged by its source time."""
+
+    def __init__(
+        self,
+        kind: str,
+        fetch: Callable[[K], tuple[V, datetime]],
+        pool: IoPool,
+        clock: Clock,
+        alerts: Alerts,
+        max_age: timedelta,
+    ) -> None:
+        self._kind, self._fetch, self._pool, self._clock, self._alerts, self._max_age = kind, fetch, pool, clock, alerts, max_age
+        self._data: dict[K, _Datum[V]] = {}
+        self.answered: Callable[[K, V], None] = lambda _key, _value: None
+
+    def get(self, key: K, limit: timedelta | None = None) -> V:
+        """Return the answer for key if it is no older than limit; raise DataNotFresh otherwise."""
+        now, limit = self._clock.now(), self._max_age if limit is None else limit
+        datum = self._data.setdefault(key, _Datum(now, limit))
+        datum.wanted_at, datum.limit = now, limit
+        self._ask_if_due(key, datum, now)
+        if datum.value is None or datum.at is None:
+            raise DataNotFresh("market", self._name(key), f"no answer yet{datum.error}")
+        if (age := now - datum.at) > limit:
+            raise DataNotFresh("market", self._name(key), f"{_seconds(age)} old, at most {_seconds(limit)}{datum.error}")
+        return datum.value
+
+    def refresh(self) -> None:
+        """Ask again for what is due; forget what was not wanted lately; give up on calls that never end."""
+        now = self._clock.now()
+        for key, datum in list(self._data.items()):
+            if now - datum.wanted_at > FORGOTTEN_AFTER:
+                del self._data[key]
+                continue
+            if datum.fetching and datum.begun_at is not None and now - datum.begun_at > 2 * self._max_age:
+                datum.fetching = False
+                self._failed(key, datum, f"no answer within {_seconds(2 * self._max_age)}")
+            self._ask_if_due(key, datum, now)
+
+    def _ask_if_due(self, key: K, datum: _Datum[V], now: datetime) -> None:
+        if datum.due(now):
+            datum.fetching, datum.begun_at = True, now
+            self._pool.run(partial(self._fetch, key), partial(self._answer, key, datum))
+
+    def _answer(self, key: K, datum: _Datum[V], result: tuple[V, datetime] | Exception) -> None:
+        datum.fetching = False
+        if isinstance(result, Exception):
+            self._failed(key, datum, str(result))
+            return
+        now, (value, told_at) = self._clock.now(), result
+        at = min(told_at, now)  # a venue whose clock runs ahead must not make its data last longer
+        if datum.at is None or at >= datum.at:
+            datum.value, datum.at = value, at
+        self.answered(key, value)
+        if now - at > self._max_age:
+            self._failed(key, datum, f"the venue's own time of it is {_seconds(now - at)} old")
+            return
+        if datum.failures > 0:
+            logger.info("market data back what={} failures={}", self._name(key), datum.failures)
+        datum.failures, datum.error = 0, ""
+
+    def _failed(self, key: K, datum: _Datum[V], error: str) -> None:
+        datum.failures += 1
+        datum.error = f"; {error}"
+        if datum.failures == 1:
+            logger.warning("market data failed what={} error={}", self._name(key), error)
+        if datum.failures >= _ALERT_AFTER:
+            message = f"{self._name(key)} could not be read {datum.failures} times in a row: {error}"
+            hint = "entries wait for it and exits act by their policy; check the network and the venue's status"
+            self._alerts.alert(Severity.WARNING, f"market data: {self._kind}", message, hint)
+
+    def _name(self, key: K) -> str:
+        words = (key,) if isinstance(key, str) else key if isinstance(key, tuple) else ()
+        return " ".join([self._kind, *(f"{word:%Y-%m-%d}" if isinstance(word, datetime) else str(word) for word in words if word)])

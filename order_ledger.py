@@ -1,0 +1,176 @@
+"""What we know of each order we ever meant to send: a value per order that changes only by events and venue reports.
+
+An order is live from the moment its intent is written until it is refused, or final with every filled coin booked. While it is
+live, what it may still fill counts as working.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from domain import ZERO, ClientOrderId, NewOrder, OrderReport, OrderStatus, Purpose
+from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRecord:
+    """One order of ours: as decided, as last reported, and as booked (coins; values and fees in USD)."""
+
+    new: NewOrder
+    sent_at: datetime
+    order_id: str | None = None
+    status: OrderStatus = OrderStatus.UNKNOWN
+    reported: Decimal = ZERO
+    reported_value: Decimal | None = None
+    reported_fee: Decimal | None = None
+    booked: Decimal = ZERO
+    booked_value: Decimal = ZERO
+    booked_fee: Decimal = ZERO
+    booked_from_report: bool = False
+    lost: bool = False
+    refused: str | None = None
+    retryable: bool = False
+    settled: bool = False
+    cancel_wanted: bool = False
+
+    @property
+    def client_id(self) -> ClientOrderId:
+        """Return the order's name."""
+        return self.new.client_id
+
+    @property
+    def live(self) -> bool:
+        """Tell whether the order may still change anything."""
+        return self.refused is None and not self.settled
+
+    @property
+    def working(self) -> Decimal:
+        """Return how many coins the order may still add to what is booked."""
+        if not self.live:
+            return ZERO
+        return (self.reported if self.status.final else max(self.new.qty, self.reported)) - self.booked
+
+    @property
+    def unbooked(self) -> Decimal:
+        """Return how many coins the venue says are filled that no fill has told of yet."""
+        return max(self.reported - self.booked, ZERO)
+
+
+def reported(record: OrderRecord, report: OrderReport) -> OrderRecord:
+    """Return the record after a venue's report; what was filled never shrinks and what was final stays final."""
+    stale = report.filled < record.reported or (record.status.final and not report.status.final)
+    value = None if report.avg_price is None else report.avg_price * report.filled
+    return replace(
+        record,
+        order_id=report.order_id,
+        lost=False,
+        status=record.status if stale else report.status,
+        reported=max(record.reported, report.filled),
+        reported_value=record.reported_value if stale else value,
+        reported_fee=record.reported_fee if stale or report.fee is None else report.fee,
+    )
+
+
+def applied(record: OrderRecord, event: OrderEvent | LegFilled) -> OrderRecord:
+    """Return the record after one of its events."""
+    match event:
+        case OrderAccepted(order_id=order_id):
+            return replace(record, order_id=order_id, lost=False)
+        case OrderRefused(reason=reason, retryable=retryable):
+            return replace(record, refused=reason, retryable=retryable, lost=False)
+        case OrderLost():
+            return replace(record, lost=True)
+        case OrderSettled(status=status, filled=filled):
+            return replace(record, status=status, reported=filled, settled=True, lost=False)
+        case LegFilled(fill=fill):
+            booked = record.booked + fill.qty
+            return replace(
+                record,
+                order_id=fill.order_id,
+                booked=booked,
+                booked_value=record.booked_value + fill.qty * fill.price,
+                booked_fee=record.booked_fee + fill.fee,
+                reported=max(record.reported, booked),
+            )
+        case _:
+            return record
+
+
+class OrderLedger:
+    """All orders of trades that have not ended, by name; the venue's own ids lead back to them."""
+
+    def __init__(self) -> None:
+        self._records: dict[ClientOrderId, OrderRecord] = {}
+        self._by_trade: dict[int, dict[ClientOrderId, None]] = {}
+        self._by_order_id: dict[str, ClientOrderId] = {}
+        self._live: dict[ClientOrderId, None] = {}
+        self._fill_ids: dict[int, set[str]] = {}
+
+    def get(self, client_id: ClientOrderId) -> OrderRecord | None:
+        """Return the record of an order; None if it is not ours or its trade was forgotten."""
+        return self._records.get(client_id)
+
+    def put(self, record: OrderRecord) -> None:
+        """Keep a record in place of what was known of its order."""
+        name = record.client_id
+        self._records[name] = record
+        self._by_trade.setdefault(name.trade, {})[name] = None
+        if record.order_id is not None:
+            self._by_order_id[record.order_id] = name
+        if record.live:
+            self._live[name] = None
+        else:
+            self._live.pop(name, None)
+
+    def owner_of(self, order_id: str) -> OrderRecord | None:
+        """Return our order that the venue calls order_id."""
+        name = self._by_order_id.get(order_id)
+        return None if name is None else self._records[name]
+
+    def of(self, trade: int, leg: int | None = None, purpose: Purpose | None = None) -> tuple[OrderRecord, ...]:
+        """Return the orders of a trade, of one leg, of one purpose, oldest first."""
+        return tuple(
+            self._records[name]
+            for name in self._by_trade.get(trade, ())
+            if (leg is None or name.leg == leg) and (purpose is None or name.purpose is purpose)
+        )
+
+    def live(self) -> tuple[OrderRecord, ...]:
+        """Return every live order, oldest first."""
+        return tuple(self._records[name] for name in self._live)
+
+    def has_fill(self, trade: int, fill_id: str) -> bool:
+        """Tell whether a fill of a trade is booked already."""
+        return fill_id in self._fill_ids.get(trade, ())
+
+    def take(self, event: OrderEvent | LegFilled) -> OrderRecord | None:
+        """Apply an event to its order and return the new record; None if the order is not known."""
+        if isinstance(event, OrderIntended):
+            record = OrderRecord(new=event.new, sent_at=event.at)
+        else:
+            known = self._records.get(ClientOrderId.parse(event.order))
+            if known is None or (isinstance(event, LegFilled) and self.has_fill(event.trade, event.fill.id)):
+                return known
+            record = applied(known, event)
+        if isinstance(event, LegFilled):
+            self._fill_ids.setdefault(event.trade, set()).add(event.fill.id)
+        self.put(record)
+        return record
+
+    def restore(self, events: Iterable[AnyEvent]) -> None:
+        """Rebuild from journalled events; an order whose end is not among them is lost until the venue is asked."""
+        for event in events:
+            if isinstance(event, OrderEvent | LegFilled):
+                self.take(event)
+        for record in self.live():
+            self.put(replace(record, lost=True))
+
+    def forget(self, trade: int) -> None:
+        """Drop the orders of a trade that has ended."""
+        self._fill_ids.pop(trade, None)
+        for name in self._by_trade.pop(trade, {}):
+            record = self._records.pop(name)
+            self._live.pop(name, None)
+            if record.order_id is not None:
+                self._by_order_id.pop(record.order_id, None)

@@ -1,0 +1,13 @@
+"""The strategies that the daemon runs: one factory function per file, listed here.
+
+Write a file beside these, import its factory and add it to STRATEGIES.
+"""
+
+from collections.abc import Sequence
+
+from strategies.micro_strangle import micro_strangle
+from strategy import StrategyFactory
+
+STRATEGIES: Sequence[StrategyFactory] = [
+    micro_strangle,
+]

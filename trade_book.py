@@ -1,0 +1,123 @@
+"""Every trade by number; a trade changes here only, by an event that is journalled before it is believed."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from loguru import logger
+
+from domain import Option
+from errors import InvariantBroken
+from events import AnyEvent, TradeCreated, TradeEvent
+from ports import JournalWriter
+from trade_lifecycle import TradeLifecycle, TradeState, advance, created
+
+
+class TradeBook:
+    """All trades of this installation that the journal still holds."""
+
+    def __init__(self, journal: JournalWriter, next_number: int) -> None:
+        self._journal = journal
+        self._next = next_number
+        self._trades: dict[int, TradeLifecycle] = {}
+        self._active: dict[int, None] = {}
+        self._unnotified: dict[int, None] = {}
+
+    @property
+    def next_number(self) -> int:
+        """Return the number of the next trade."""
+        return self._next
+
+    @property
+    def trades(self) -> tuple[TradeLifecycle, ...]:
+        """Return every trade known, oldest first."""
+        return tuple(self._trades.values())
+
+    @property
+    def active(self) -> tuple[TradeLifecycle, ...]:
+        """Return the trades that have not ended."""
+        return tuple(self._trades[number] for number in self._active)
+
+    @property
+    def unnotified(self) -> tuple[TradeLifecycle, ...]:
+        """Return the ended trades whose end nobody has been told of."""
+        return tuple(self._trades[number] for number in self._unnotified)
+
+    def __getitem__(self, number: int) -> TradeLifecycle:
+        """Return a trade; raise KeyError for an unknown number."""
+        return self._trades[number]
+
+    def get(self, number: int) -> TradeLifecycle | None:
+        """Return a trade; None for an unknown number."""
+        return self._trades.get(number)
+
+    def for_strategy(self, name: str, *, active: bool = False) -> tuple[TradeLifecycle, ...]:
+        """Return a strategy's trades, or only those that have not ended."""
+        return tuple(trade for trade in (self.active if active else self._trades.values()) if trade.strategy == name)
+
+    def created_since(self, strategy: str, moment: datetime) -> int:
+        """Return how many trades a strategy has begun since a moment."""
+        return sum(trade.strategy == strategy and trade.created_at >= moment for trade in self._trades.values())
+
+    def options_in_use(self) -> tuple[Option, ...]:
+        """Return the options of all active trades, each once."""
+        return tuple({leg.option.symbol: leg.option for trade in self.active for leg in trade.legs}.values())
+
+    def create(self, event: TradeCreated) -> TradeLifecycle:
+        """Journal and begin a trade. Raises JournalError, nothing begun."""
+        self._journal.append(event)
+        return self.keep(created(event))
+
+    def apply(self, event: TradeEvent) -> TradeLifecycle:
+        """Journal an event, then believe it. Raises InvalidTransition or KeyError, nothing written; JournalError, nothing changed."""
+        before = self._trades[event.trade]
+        after = advance(before, event)
+        self._journal.append(event)
+        self.keep(after)
+        if after.state is not before.state:
+            _tell(after)
+        return after
+
+    def book(self, event: TradeEvent) -> TradeLifecycle:
+        """Believe an event that is journalled already."""
+        return self.keep(advance(self._trades[event.trade], event))
+
+    def keep(self, trade: TradeLifecycle) -> TradeLifecycle:
+        """Hold this value of a trade from now on."""
+        number = trade.number
+        self._trades[number] = trade
+        self._next = max(self._next, number + 1)
+        _mark(self._active, number, wanted=trade.active)
+        _mark(self._unnotified, number, wanted=not trade.active and not trade.notified)
+        return trade
+
+    def set_aside(self, trade: TradeLifecycle, reason: str) -> None:
+        """Quarantine a trade in memory only, where the table or the journal cannot take the event."""
+        logger.error("trade quarantined id={} reason={}", trade.id, reason)
+        self.keep(replace(trade, state=TradeState.QUARANTINED, reason=reason))
+
+    def restore(self, events: Iterable[AnyEvent]) -> None:
+        """Rebuild every trade from journalled events; one whose events contradict each other waits for a person."""
+        for event in events:
+            if isinstance(event, TradeCreated):
+                self.keep(created(event))
+            elif isinstance(event, TradeEvent) and event.trade in self._trades:
+                try:
+                    self.book(event)
+                except InvariantBroken as error:
+                    self.set_aside(self._trades[event.trade], f"the journal contradicts itself: {error}")
+
+
+def _mark(numbers: dict[int, None], number: int, *, wanted: bool) -> None:
+    if wanted:
+        numbers[number] = None
+    else:
+        numbers.pop(number, None)
+
+
+def _tell(trade: TradeLifecycle) -> None:
+    logger.info("trade {} id={}{}", trade.state.replace("_", " "), trade.id, f" because {trade.reason}" if trade.reason else "")
+    if trade.state is TradeState.OPEN:
+        logger.info("trade stands id={} entry cost={} fees={} USD", trade.id, trade.entry_cost, trade.fees)
+    if not trade.active:
+        logger.info("trade result id={} gross={} fees={} net={} USD", trade.id, trade.gross_profit, trade.fees, trade.net_profit)

@@ -1,0 +1,373 @@
+"""The one order path, and the way back to the truth of every order on it.
+
+Submit: gate, journal the intent, send once, journal the outcome. Nothing is ever sent twice: an answer that did not come makes
+the order *lost*, and the venue is asked by client order id until it is known. Fills are booked from the venue's own trades,
+each once; an order is settled when it is final and every coin it filled is booked. All methods run on the tick thread.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from loguru import logger
+
+from clock import Clock
+from domain import (
+    ZERO,
+    ClientOrderId,
+    ExecutionParams,
+    Fill,
+    NewOrder,
+    OrderReport,
+    OrderStatus,
+    Purpose,
+    Severity,
+)
+from errors import DuplicateClientOrderId, ExchangeRejected, ExchangeUnavailable, JournalError, TimestampRejected
+from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
+from order_ledger import OrderLedger, OrderRecord, reported
+from ports import Alerts, IoPool, JournalWriter, OrderGateway
+from risk import Exposure, RiskLimits, check
+from trade_lifecycle import TradeLifecycle
+
+__all__ = ["ExecutionParams", "Patience", "TradeExecutor"]
+
+SETTLING = frozenset({OrderStatus.PRE_CANCEL, OrderStatus.CANCELING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for what. An order that the venue does not know is believed never to have arrived only after `absence`.
+
+    `absence` must exceed the venue's window for late requests (5 s at Coincall) and the lag of its lists.
+    """
+
+    sweep: timedelta = timedelta(seconds=1)
+    ask_again: timedelta = timedelta(seconds=1)
+    ask_at_most: timedelta = timedelta(seconds=15)
+    cancel_again: timedelta = timedelta(seconds=5)
+    absence: timedelta = timedelta(seconds=30)
+    missing_fill: timedelta = timedelta(seconds=20)
+
+
+@dataclass(slots=True)
+class _Pursuit:
+    """How far the asking about one order has come."""
+
+    next_ask: datetime
+    wait: timedelta
+    asking: bool = False
+    sending: bool = False
+    cancelling: bool = False
+    cancelled_at: datetime | None = None
+    unbooked_since: datetime | None = None
+
+
+class TradeExecutor:
+    """Sends orders and pursues each until its end is known and booked."""
+
+    def __init__(
+        self,
+        *,
+        gateway: OrderGateway,
+        writes: IoPool,
+        reads: IoPool,
+        journal: JournalWriter,
+        clock: Clock,
+        alerts: Alerts,
+        limits: RiskLimits | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._gateway, self._writes, self._reads = gateway, writes, reads
+        self._journal, self._clock, self._alerts = journal, clock, alerts
+        self._limits, self._patience = limits or RiskLimits(), patience or Patience()
+        self.ledger = OrderLedger()
+        self._pursuits: dict[ClientOrderId, _Pursuit] = {}
+        self._listener: Callable[[LegFilled], None] = lambda _: None
+        self._sweep_due: datetime | None = None
+        self._collect_due: datetime | None = None
+        self._sweeping = self._collecting = False
+
+    # ---- what callers ask
+
+    def listen(self, listener: Callable[[LegFilled], None]) -> None:
+        """Hand every booked fill to listener, after it is journalled."""
+        self._listener = listener
+
+    def next_id(self, desk: int, trade: int, leg: int, purpose: Purpose) -> ClientOrderId:
+        """Return the name of the next attempt; the same until its intent is journalled."""
+        attempt = len(self.ledger.of(trade, leg, purpose)) + 1
+        return ClientOrderId(desk=desk, trade=trade, leg=leg, purpose=purpose, attempt=attempt)
+
+    def working(self, trade: int, leg: int) -> Decimal:
+        """Return what the leg's live orders may still fill, coins."""
+        return sum((record.working for record in self.ledger.of(trade, leg)), ZERO)
+
+    @property
+    def unresolved(self) -> int:
+        """Return how many orders have an outcome that nobody knows yet."""
+        return sum(record.lost for record in self.ledger.live())
+
+    def submit(self, order: NewOrder, trade: TradeLifecycle, index: Decimal | None = None) -> None:
+        """Gate, journal and send one order; its outcome comes later, through the ledger and the listener.
+
+        Raises InvariantBroken, SizeRejected or RiskDenied (nothing was sent), JournalError (nothing was written or sent).
+        """
+        name = order.client_id
+        leg = trade.legs[name.leg]
+        exposure = Exposure(
+            symbol=leg.option.symbol,
+            side=leg.side,
+            missing=leg.target - leg.opened,
+            held=abs(leg.held),
+            working=self.working(name.trade, name.leg),
+            open_orders=len(self.ledger.live()),
+            index=index,
+        )
+        check(order, exposure, self._limits)
+        now = self._clock.now()
+        self._write(OrderIntended(at=now, order=str(name), new=order))
+        self._pursuits[name] = _Pursuit(next_ask=now + self._patience.ask_again, wait=self._patience.ask_again, sending=True)
+        logger.info("order sent id={} {} {} {} @ {}", name, order.side.name.lower(), order.qty, order.instrument.symbol, order.price)
+        self._writes.run(lambda: self._gateway.submit(order), lambda outcome: self._submitted(name, outcome))
+
+    def cancel(self, name: ClientOrderId) -> None:
+        """Want an order gone; it is asked for until the order is final, whatever gets lost on the way."""
+        record = self.ledger.get(name)
+        if record is not None and record.live and not record.cancel_wanted:
+            self.ledger.put(replace(record, cancel_wanted=True))
+            self._pursue_cancel(name, self._clock.now())
+
+    def step(self, now: datetime) -> None:
+        """Ask the venue what needs asking; never blocks."""
+        for record in self.ledger.live():
+            pursuit = self._pursuit(record, now)
+            if record.cancel_wanted:
+                self._pursue_cancel(record.client_id, now)
+            if (record.lost or record.cancel_wanted or record.order_id is None) and now >= pursuit.next_ask:
+                self._ask(record.client_id, now)
+        self._sweep(now)
+        self._collect(now)
+
+    def restore(self, events: Iterable[AnyEvent]) -> None:
+        """Rebuild the ledger from journalled events; every order without a known end is asked for at the next step."""
+        self.ledger.restore(events)
+
+    def forget(self, trade: int) -> None:
+        """Drop the orders of a trade that has ended."""
+        for record in self.ledger.of(trade):
+            self._pursuits.pop(record.client_id, None)
+        self.ledger.forget(trade)
+
+    # ---- sending and cancelling
+
+    def _submitted(self, name: ClientOrderId, outcome: str | Exception) -> None:
+        now, order = self._clock.now(), str(name)
+        self._pursuits[name].sending = False
+        match outcome:
+            case str():
+                self._write(OrderAccepted(at=now, order=order, order_id=outcome))
+            case DuplicateClientOrderId():
+                self._lose(name, f"the venue already has it: {outcome}", now)
+            case ExchangeRejected() | ExchangeUnavailable():
+                logger.warning("order refused id={} reason={}", name, outcome)
+                retryable = isinstance(outcome, ExchangeUnavailable | TimestampRejected)
+                self._write(OrderRefused(at=now, order=order, reason=str(outcome), retryable=retryable))
+            case _:
+                self._lose(name, str(outcome) or repr(outcome), now)
+
+    def _lose(self, name: ClientOrderId, reason: str, now: datetime) -> None:
+        logger.warning("order lost id={} reason={}: asking the venue", name, reason)
+        self._write(OrderLost(at=now, order=str(name), reason=reason))
+        self._pursuits[name].next_ask = now
+
+    def _pursue_cancel(self, name: ClientOrderId, now: datetime) -> None:
+        record = self.ledger.get(name)
+        if record is None:
+            return
+        pursuit = self._pursuit(record, now)
+        due = pursuit.cancelled_at is None or now >= pursuit.cancelled_at + self._patience.cancel_again
+        if record.lost or record.order_id is None or record.status.final or pursuit.cancelling or not due:
+            return
+        if record.status in SETTLING and pursuit.cancelled_at is not None:
+            return
+        pursuit.cancelling, pursuit.cancelled_at = True, now
+        self._writes.run(lambda: self._gateway.cancel(name), lambda outcome: self._cancelled(name, outcome))
+
+    def _cancelled(self, name: ClientOrderId, outcome: object) -> None:
+        pursuit = self._pursuits[name]
+        pursuit.cancelling = False
+        if isinstance(outcome, Exception) and not isinstance(outcome, ExchangeRejected):
+            logger.warning("cancel unanswered id={} reason={}", name, outcome)
+        self._ask(name, self._clock.now())
+
+    # ---- asking
+
+    def _pursuit(self, record: OrderRecord, now: datetime) -> _Pursuit:
+        fresh = _Pursuit(next_ask=now, wait=self._patience.ask_again)
+        return self._pursuits.setdefault(record.client_id, fresh)
+
+    def _ask(self, name: ClientOrderId, now: datetime) -> None:
+        record, pursuit = self.ledger.get(name), self._pursuits[name]
+        if record is None or not record.live or pursuit.asking or pursuit.sending:
+            return
+        pursuit.asking = True
+        pursuit.next_ask = now + pursuit.wait
+        pursuit.wait = min(pursuit.wait * 2, self._patience.ask_at_most)
+        sent_at = record.sent_at
+        self._reads.run(lambda: self._gateway.find(name, sent_at), lambda answer: self._found(name, answer))
+
+    def _found(self, name: ClientOrderId, answer: OrderReport | Exception | None) -> None:
+        now, record = self._clock.now(), self.ledger.get(name)
+        pursuit = self._pursuits.get(name)
+        if record is None or pursuit is None or not record.live:
+            return
+        pursuit.asking = False
+        match answer:
+            case None:
+                self._absent(record, now)
+            case OrderReport():
+                self._report(record, answer, now)
+            case _:
+                logger.warning("order query failed id={} reason={}", name, answer)
+
+    def _absent(self, record: OrderRecord, now: datetime) -> None:
+        name = record.client_id
+        if now < record.sent_at + self._patience.absence:
+            return
+        if record.order_id is None and record.booked == 0:
+            logger.warning("order never arrived id={}", name)
+            self._write(OrderRefused(at=now, order=str(name), reason="never arrived at the venue", retryable=True))
+            return
+        self._alerts.alert(
+            Severity.CRITICAL,
+            f"order vanished {name}",
+            f"the venue took order {name} as {record.order_id} and now does not know it",
+            "look it up at the venue; the trade keeps counting it as working",
+        )
+
+    def _report(self, record: OrderRecord, report: OrderReport, now: datetime) -> None:
+        if record.order_id is None:
+            self._write(OrderAccepted(at=now, order=str(record.client_id), order_id=report.order_id))
+        after = reported(self.ledger.get(record.client_id) or record, report)
+        self.ledger.put(after)
+        pursuit = self._pursuit(after, now)
+        if after.status is not record.status or after.reported != record.reported:
+            pursuit.wait = self._patience.ask_again
+        if after.unbooked > 0 and pursuit.unbooked_since is None:
+            pursuit.unbooked_since = now
+        self._settle(after, now)
+        self._collect(now)
+
+    def _settle(self, record: OrderRecord, now: datetime) -> None:
+        if record.live and record.status.final and record.unbooked == 0:
+            self._write(OrderSettled(at=now, order=str(record.client_id), status=record.status, filled=record.booked))
+            logger.info("order done id={} status={} filled={} of {}", record.client_id, record.status, record.booked, record.new.qty)
+            self._pursuits.pop(record.client_id, None)
+
+    # ---- sweeping the open orders
+
+    def _sweep(self, now: datetime) -> None:
+        standing = [r for r in self.ledger.live() if r.order_id is not None and not r.status.final]
+        if not standing or self._sweeping or (self._sweep_due is not None and now < self._sweep_due):
+            return
+        self._sweeping, self._sweep_due = True, now + self._patience.sweep
+        names = [record.client_id for record in standing]
+        self._reads.run(self._gateway.open_orders, lambda answer: self._swept(names, answer))
+
+    def _swept(self, names: Sequence[ClientOrderId], answer: Sequence[OrderReport] | Exception) -> None:
+        self._sweeping = False
+        now = self._clock.now()
+        if isinstance(answer, Exception):
+            logger.debug("open orders unknown reason={}", answer)
+            return
+        listed = {report.client_id: report for report in answer if report.client_id is not None}
+        for name in names:
+            record, report = self.ledger.get(name), listed.get(name)
+            if record is None or not record.live:
+                continue
+            if report is not None:
+                self._report(record, report, now)
+            else:
+                self._ask(name, now)
+
+    # ---- booking fills
+
+    def _collect(self, now: datetime) -> None:
+        wanting = [record for record in self.ledger.live() if record.unbooked > 0]
+        if not wanting or self._collecting or (self._collect_due is not None and now < self._collect_due):
+            return
+        self._collecting, self._collect_due = True, now + self._patience.sweep
+        since = min(record.sent_at for record in wanting) - timedelta(minutes=1)
+        self._reads.run(lambda: self._gateway.fills(since), self._collected)
+
+    def _collected(self, answer: Sequence[Fill] | Exception) -> None:
+        self._collecting = False
+        now = self._clock.now()
+        if isinstance(answer, Exception):
+            logger.warning("fills unknown reason={}", answer)
+            return
+        for fill in answer:
+            record = self.ledger.owner_of(fill.order_id)
+            if record is not None and not record.booked_from_report and not self.ledger.has_fill(record.client_id.trade, fill.id):
+                self._book(record, fill, now)
+        for record in self.ledger.live():
+            if record.unbooked > 0:
+                self._book_report_if_late(record, now)
+
+    def _book(self, record: OrderRecord, fill: Fill, now: datetime) -> None:
+        name = record.client_id
+        event = LegFilled(at=now, trade=name.trade, leg=name.leg, order=str(name), fill=fill)
+        if not self._write(event):
+            return
+        logger.info("order filled id={} {} {} {} @ {} fee={}", name, fill.side.name.lower(), fill.qty, fill.symbol, fill.price, fill.fee)
+        self._listener(event)
+        after = self.ledger.get(name)
+        if after is not None:
+            self._pursuit(after, now).unbooked_since = now if after.unbooked > 0 else None
+            self._settle(after, now)
+
+    def _book_report_if_late(self, record: OrderRecord, now: datetime) -> None:
+        """Book from the order's own report what the venue's list of trades still does not show."""
+        since = self._pursuit(record, now).unbooked_since or now
+        if now < since + self._patience.missing_fill or record.reported_value is None or not record.status.final:
+            return
+        qty = record.unbooked
+        fill = Fill(
+            id=f"report-{record.order_id}-{record.reported}",
+            order_id=record.order_id or "",
+            symbol=record.new.instrument.symbol,
+            side=record.new.side,
+            qty=qty,
+            price=(record.reported_value - record.booked_value) / qty,
+            fee=(record.reported_fee or ZERO) - record.booked_fee,
+            at=now,
+        )
+        self._alerts.alert(
+            Severity.WARNING,
+            "fills missing from the trade list",
+            f"order {record.client_id} filled {record.reported}, the venue's trades show {record.booked}: booked from the order's average",
+            "compare the trade with the venue's statement",
+        )
+        self.ledger.put(replace(record, booked_from_report=True))
+        self._book(self.ledger.get(record.client_id) or record, fill, now)
+
+    # ---- journal
+
+    def _write(self, event: OrderEvent | LegFilled) -> bool:
+        """Journal an event, then believe it. An intent that cannot be written raises; anything else is asked for again later."""
+        try:
+            self._journal.append(event)
+        except JournalError as error:
+            self._alerts.alert(
+                Severity.CRITICAL,
+                "journal",
+                f"cannot write {type(event).__name__}: {error}",
+                "free disk space; no order is sent until it writes",
+            )
+            if isinstance(event, OrderIntended):
+                raise
+            return False
+        self.ledger.take(event)
+        return True

@@ -1,0 +1,337 @@
+"""A trade is a value, and its life is the table below. It changes only by taking an event; profit comes from its own fills."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from domain import (
+    ZERO,
+    AccountSnapshot,
+    Basis,
+    ClientOrderId,
+    ExecutionMode,
+    ExecutionParams,
+    Fill,
+    Greeks,
+    Option,
+    Purpose,
+    Side,
+)
+from errors import InvalidTransition, InvariantBroken
+from events import (
+    CloseCompleted,
+    CloseNotified,
+    CloseRequested,
+    CloseStarted,
+    LegFilled,
+    LegSettled,
+    OpenCompleted,
+    OpenGivenUp,
+    OpenStarted,
+    PartKept,
+    ProfitPeaked,
+    TradeCreated,
+    TradeEvent,
+    TradeQuarantined,
+    TradeReleased,
+    UnwindStarted,
+)
+
+
+class TradeState(StrEnum):
+    """Where a trade stands."""
+
+    PENDING_OPEN = "pending_open"
+    OPENING = "opening"
+    OPEN = "open"
+    PENDING_CLOSE = "pending_close"
+    CLOSING = "closing"
+    UNWINDING = "unwinding"
+    QUARANTINED = "quarantined"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+_S = TradeState
+FLAT = frozenset({_S.PENDING_OPEN, _S.CLOSED, _S.FAILED})
+ENDED = frozenset({_S.CLOSED, _S.FAILED})
+
+TRANSITIONS: Mapping[TradeState, Mapping[type[TradeEvent], TradeState]] = {
+    _S.PENDING_OPEN: {
+        OpenStarted: _S.OPENING,
+        OpenGivenUp: _S.FAILED,
+        LegFilled: _S.QUARANTINED,  # no order of ours can be out yet
+        TradeQuarantined: _S.QUARANTINED,
+    },
+    _S.OPENING: {
+        LegFilled: _S.OPENING,
+        OpenCompleted: _S.OPEN,
+        OpenGivenUp: _S.FAILED,  # nothing filled
+        UnwindStarted: _S.UNWINDING,  # one leg filled, its partner could not be had
+        PartKept: _S.OPEN,
+        CloseRequested: _S.PENDING_CLOSE,  # half open: its opening orders are cancelled first
+        LegSettled: _S.OPENING,  # opened so late that a leg expired meanwhile
+        TradeQuarantined: _S.QUARANTINED,
+    },
+    _S.OPEN: {
+        CloseRequested: _S.PENDING_CLOSE,
+        LegFilled: _S.QUARANTINED,  # every order was settled: the venue contradicts itself
+        LegSettled: _S.OPEN,
+        CloseCompleted: _S.CLOSED,  # every leg was settled at expiry
+        ProfitPeaked: _S.OPEN,
+        TradeQuarantined: _S.QUARANTINED,
+    },
+    _S.PENDING_CLOSE: {
+        LegFilled: _S.PENDING_CLOSE,  # a fill can win the race against our cancel of an opening order
+        CloseRequested: _S.PENDING_CLOSE,
+        CloseStarted: _S.CLOSING,
+        OpenGivenUp: _S.FAILED,  # it turns out that nothing had filled
+        LegSettled: _S.PENDING_CLOSE,
+        CloseCompleted: _S.CLOSED,
+        ProfitPeaked: _S.PENDING_CLOSE,
+        TradeQuarantined: _S.QUARANTINED,
+    },
+    _S.CLOSING: {
+        LegFilled: _S.CLOSING,
+        CloseRequested: _S.CLOSING,  # a second reason does not start a second close
+        LegSettled: _S.CLOSING,  # expiry can overtake a close
+        CloseCompleted: _S.CLOSED,
+        ProfitPeaked: _S.CLOSING,
+        TradeQuarantined: _S.QUARANTINED,
+    },
+    _S.UNWINDING: {
+        LegFilled: _S.UNWINDING,
+        CloseRequested: _S.UNWINDING,
+        LegSettled: _S.UNWINDING,
+        CloseCompleted: _S.FAILED,
+        TradeQuarantined: _S.QUARANTINED,
+    },
+    _S.QUARANTINED: {
+        LegFilled: _S.QUARANTINED,
+        LegSettled: _S.QUARANTINED,
+        TradeQuarantined: _S.QUARANTINED,
+        TradeReleased: _S.OPEN,
+        CloseRequested: _S.PENDING_CLOSE,  # only a person asks for this here
+        CloseCompleted: _S.CLOSED,  # a person found it flat
+    },
+    _S.CLOSED: {LegFilled: _S.QUARANTINED, CloseNotified: _S.CLOSED},  # a fill can lose the race with our cancel
+    _S.FAILED: {LegFilled: _S.QUARANTINED, CloseNotified: _S.FAILED},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeLeg:
+    """One leg: what it wants and what its own orders filled. Quantities in coins, values in USD (sum of price x quantity)."""
+
+    option: Option
+    side: Side
+    target: Decimal
+    opened: Decimal = ZERO
+    open_value: Decimal = ZERO
+    closed: Decimal = ZERO
+    close_value: Decimal = ZERO
+    settled: Decimal = ZERO
+    settled_value: Decimal = ZERO
+    fees: Decimal = ZERO
+
+    @property
+    def held(self) -> Decimal:
+        """Return the signed holding, coins."""
+        return self.side.sign * (self.opened - self.closed - self.settled)
+
+    @property
+    def cash_flow(self) -> Decimal:
+        """Return money received less money paid so far, USD, fees not counted."""
+        return self.side.sign * (self.close_value + self.settled_value - self.open_value)
+
+    @property
+    def overfilled(self) -> bool:
+        """Tell whether more was opened than wanted, or more given back than was had."""
+        return self.opened > self.target or self.closed + self.settled > self.opened
+
+    def value(self, account: AccountSnapshot, basis: Basis) -> Decimal | None:
+        """Return what the holding is worth, USD, negative for a debt; None without a fresh price."""
+        if self.held == 0:
+            return ZERO
+        quote = account.quotes.get(self.option.symbol)
+        if quote is None:
+            return None
+        price = quote.mark if basis is Basis.MARK else quote.executable(self.side.opposite)
+        return None if price is None else self.held * price
+
+    def greeks(self, account: AccountSnapshot) -> Greeks | None:
+        """Return the Greeks of this trade's own holding, its share where trades share a position; None if unknown."""
+        quote = account.quotes.get(self.option.symbol)
+        if self.held == 0:
+            return Greeks()
+        return None if quote is None or quote.greeks is None else quote.greeks.times(float(self.held))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeLifecycle:
+    """One structure from the decision to open it until it is flat again."""
+
+    number: int
+    strategy: str
+    legs: tuple[TradeLeg, ...]
+    mode: ExecutionMode
+    params: ExecutionParams
+    created_at: datetime
+    version: str = ""
+    simulated: bool = False
+    state: TradeState = _S.PENDING_OPEN
+    phase_at: datetime
+    opened_at: datetime | None = None
+    closed_at: datetime | None = None
+    last_fill_at: datetime | None = None
+    reason: str = ""
+    peak_profit: Decimal | None = None
+    notified: bool = False
+    seen: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.state in FLAT and any(leg.held != 0 for leg in self.legs):
+            raise InvariantBroken(f"trade {self.number} is {self.state} yet holds {[str(leg.held) for leg in self.legs]}")
+
+    @property
+    def id(self) -> str:
+        """Return the trade's name for people: strategy and number."""
+        return f"{self.strategy}#{self.number}"
+
+    @property
+    def active(self) -> bool:
+        """Tell whether the trade still needs managing."""
+        return self.state not in ENDED
+
+    @property
+    def flat(self) -> bool:
+        """Tell whether nothing is held."""
+        return all(leg.held == 0 for leg in self.legs)
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether every leg opened its whole target."""
+        return all(leg.opened == leg.target for leg in self.legs)
+
+    @property
+    def entry_cost(self) -> Decimal:
+        """Return the net premium paid to open, USD; negative when premium was received; fees not counted."""
+        return sum((leg.side.sign * leg.open_value for leg in self.legs), ZERO)
+
+    @property
+    def fees(self) -> Decimal:
+        """Return all fees paid, USD."""
+        return sum((leg.fees for leg in self.legs), ZERO)
+
+    @property
+    def gross_profit(self) -> Decimal:
+        """Return money received less money paid, USD, before fees: the realised result once flat."""
+        return sum((leg.cash_flow for leg in self.legs), ZERO)
+
+    @property
+    def net_profit(self) -> Decimal:
+        """Return gross_profit less fees, USD."""
+        return self.gross_profit - self.fees
+
+    def profit(self, account: AccountSnapshot, basis: Basis = Basis.MARK) -> Decimal | None:
+        """Return the profit net of fees paid, USD, with holdings valued by basis; None if a price is missing."""
+        total = self.net_profit
+        for leg in self.legs:
+            value = leg.value(account, basis)
+            if value is None:
+                return None
+            total += value
+        return total
+
+    def greeks(self, account: AccountSnapshot) -> Greeks | None:
+        """Return the Greeks of the structure; None if one leg's are unknown."""
+        total = Greeks()
+        for leg in self.legs:
+            greeks = leg.greeks(account)
+            if greeks is None:
+                return None
+            total += greeks
+        return total
+
+    def leg_greeks(self, index: int, account: AccountSnapshot) -> Greeks | None:
+        """Return the Greeks of one leg's holding, signed; None if unknown."""
+        return self.legs[index].greeks(account)
+
+
+def created(event: TradeCreated) -> TradeLifecycle:
+    """Return the trade as it begins."""
+    legs = tuple(TradeLeg(option=plan.option, side=plan.side, target=plan.qty) for plan in event.legs)
+    return TradeLifecycle(
+        number=event.trade,
+        strategy=event.strategy,
+        version=event.version,
+        legs=legs,
+        mode=event.mode,
+        params=event.params,
+        created_at=event.at,
+        phase_at=event.at,
+        reason=event.reason,
+        simulated=event.simulated,
+    )
+
+
+def advance(trade: TradeLifecycle, event: TradeEvent) -> TradeLifecycle:
+    """Return the trade as it stands after event; raise InvalidTransition, changing nothing, if it cannot.
+
+    The same fill twice is the same trade. A fill that the books cannot explain is booked all the same and quarantines the trade.
+    """
+    if isinstance(event, LegFilled) and event.fill.id in trade.seen:
+        return trade
+    state = TRANSITIONS[trade.state].get(type(event))
+    if state is None:
+        raise InvalidTransition(trade.id, trade.state, type(event).__name__)
+    legs = _booked(trade, event)
+    if any(leg.overfilled for leg in legs):
+        state = _S.QUARANTINED
+    moved = replace(
+        trade,
+        state=state,
+        legs=legs,
+        phase_at=event.at if state is not trade.state else trade.phase_at,
+        closed_at=(trade.closed_at or event.at) if state in ENDED else None,
+    )
+    return _noted(moved, event, superseded=trade.state in (_S.CLOSING, _S.UNWINDING))
+
+
+def _booked(trade: TradeLifecycle, event: TradeEvent) -> tuple[TradeLeg, ...]:
+    match event:
+        case LegFilled(leg=index, order=order, fill=fill):
+            leg = _with_fill(trade.legs[index], ClientOrderId.parse(order).purpose, fill)
+        case LegSettled(leg=index, qty=qty, price=price, fee=fee):
+            old = trade.legs[index]
+            value = old.settled_value + qty * old.option.payoff(price)
+            leg = replace(old, settled=old.settled + qty, settled_value=value, fees=old.fees + fee)
+        case _:
+            return trade.legs
+    return (*trade.legs[:index], leg, *trade.legs[index + 1 :])
+
+
+def _with_fill(leg: TradeLeg, purpose: Purpose, fill: Fill) -> TradeLeg:
+    value = fill.qty * fill.price
+    if purpose is Purpose.OPEN:
+        return replace(leg, opened=leg.opened + fill.qty, open_value=leg.open_value + value, fees=leg.fees + fill.fee)
+    return replace(leg, closed=leg.closed + fill.qty, close_value=leg.close_value + value, fees=leg.fees + fill.fee)
+
+
+def _noted(trade: TradeLifecycle, event: TradeEvent, *, superseded: bool) -> TradeLifecycle:
+    match event:
+        case LegFilled(fill=fill):
+            return replace(trade, seen=trade.seen | {fill.id}, last_fill_at=event.at)
+        case OpenCompleted() | PartKept():
+            return replace(trade, opened_at=event.at)
+        case ProfitPeaked(profit=profit):
+            return replace(trade, peak_profit=profit)
+        case CloseNotified():
+            return replace(trade, notified=True)
+        case CloseRequested() | OpenGivenUp() | UnwindStarted() | TradeQuarantined():
+            known = superseded and event.reason in trade.reason
+            return trade if known else replace(trade, reason=f"{trade.reason}; {event.reason}" if superseded else event.reason)
+        case _:
+            return trade
