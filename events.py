@@ -113,6 +113,12 @@ class TradeReleased(TradeEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class TradeWrittenOff(TradeEvent, frozen=True, kw_only=True):
+    """A person has looked: what our books still hold is not there, and what became of it is not known here."""
+
+    reason: str
+
+
 class ProfitPeaked(TradeEvent, frozen=True, kw_only=True):
     """The trade's profit (mark basis, net, USD) stands higher than ever since opening."""
 
@@ -208,6 +214,7 @@ AnyTradeEvent = (
     | LegSettled
     | TradeQuarantined
     | TradeReleased
+    | TradeWrittenOff
     | ProfitPeaked
     | CloseNotified
 )

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from conditions import verdict_of
+from conditions import label_of, verdict_of
 from domain import AccountSnapshot, ExitCondition, Severity
 from errors import DataNotFresh
 from ports import Alerts
@@ -18,7 +18,8 @@ class ExitWatch:
     def __init__(self, alerts: Alerts) -> None:
         self._alerts = alerts
         self._exits: dict[str, tuple[ExitCondition, ...]] = {}
-        self._failures: Counter[tuple[int, str]] = Counter()
+        self._broke: Counter[tuple[int, int]] = Counter()
+        self._blinded: Counter[tuple[int, int]] = Counter()
 
     def bind(self, strategy: str, exits: Sequence[ExitCondition]) -> None:
         """Arm a strategy's exit conditions for all its trades, those of earlier runs included."""
@@ -35,29 +36,32 @@ class ExitWatch:
                 "start with that strategy, or close the trade with --close",
             )
             return None
-        reasons = (self._judge(trade, condition, account) for condition in exits)
+        reasons = (self._judge(trade, index, condition, account) for index, condition in enumerate(exits))
         return next((reason for reason in reasons if reason is not None), None)
 
     def forget(self, trade: int) -> None:
         """Drop what was counted for a trade that has ended."""
-        for key in [key for key in self._failures if key[0] == trade]:
-            del self._failures[key]
+        for counts in (self._broke, self._blinded):
+            for key in [key for key in counts if key[0] == trade]:
+                del counts[key]
 
-    def _judge(self, trade: TradeLifecycle, condition: ExitCondition, account: AccountSnapshot) -> str | None:
-        name = getattr(condition, "__name__", repr(condition))
+    def _judge(self, trade: TradeLifecycle, index: int, condition: ExitCondition, account: AccountSnapshot) -> str | None:
+        name, key = label_of(condition), (trade.number, index)
         try:
             verdict = verdict_of(condition, account, trade)
         except DataNotFresh as unknown:
-            self._blind(trade, name, unknown)
+            self._blind(trade, key, name, unknown)
             return None
         except Exception as error:  # noqa: BLE001 - a user's condition may raise anything; it is counted, alerted and acted on
-            return self._broken(trade, name, error)
-        self._failures.pop((trade.number, name), None)
+            return self._broken(trade, key, name, error)
+        self._broke.pop(key, None)
+        self._blinded.pop(key, None)
         return f"{name}: {verdict.reason}" if verdict.ok else None
 
-    def _blind(self, trade: TradeLifecycle, name: str, unknown: DataNotFresh) -> None:
-        self._failures[trade.number, name] += 1
-        if self._failures[trade.number, name] >= FAILURES_UNTIL_CLOSE:
+    def _blind(self, trade: TradeLifecycle, key: tuple[int, int], name: str, unknown: DataNotFresh) -> None:
+        self._broke.pop(key, None)
+        self._blinded[key] += 1
+        if self._blinded[key] >= FAILURES_UNTIL_CLOSE:
             self._alerts.alert(
                 Severity.WARNING,
                 f"exit blind {trade.id} {name}",
@@ -65,9 +69,9 @@ class ExitWatch:
                 "check the market data; the trade is kept until the condition can be judged",
             )
 
-    def _broken(self, trade: TradeLifecycle, name: str, error: Exception) -> str | None:
-        self._failures[trade.number, name] += 1
-        times = self._failures[trade.number, name]
+    def _broken(self, trade: TradeLifecycle, key: tuple[int, int], name: str, error: Exception) -> str | None:
+        self._broke[key] += 1
+        times = self._broke[key]
         self._alerts.alert(
             Severity.CRITICAL,
             f"exit broken {trade.id} {name}",

@@ -1,6 +1,6 @@
 """Chasing fills with limit orders: looks at one execution once and says what to change. It never acts, never sleeps.
 
-Time is cut into rounds of `fill_timeout_seconds` from the start of the phase. Round 0 quotes at mid, the last round at the full
+Time is cut into rounds of `fill_timeout_seconds` from the start of the phase, and none is skipped while the program runs. Round 0 quotes at mid, the last round at the full
 buffer past mid; on the way out of a trade the last round reaches the price at which the book trades at once, because leaving
 must succeed, and goes on for ever. A leg has at most one live order; a replacement waits until the cancel is final, so it is
 sized by what truly filled.
@@ -64,7 +64,7 @@ class View:
     leg: TradeLeg
     purpose: Purpose
     params: ExecutionParams
-    phase_at: datetime
+    round: int
     now: datetime
     orders: Sequence[OrderRecord]
     quote: Quote | None
@@ -80,7 +80,7 @@ class View:
         """Return how many coins are still to be traded, as far as fills tell."""
         if not self.purpose.reduces:
             return self.leg.target - self.leg.opened
-        held = abs(self.leg.held)
+        held = max(self.leg.outstanding, ZERO)
         return held if self.clamp is None else min(held, self.clamp)
 
     @property
@@ -94,10 +94,28 @@ class View:
         """Tell whether so many orders went out for this leg that something must be wrong."""
         return self.purpose.reduces and len(self.orders) >= max(BREAKER_ATTEMPTS, 2 * self.params.max_requote_rounds)
 
-    @property
-    def round(self) -> int:
-        """Return which round the phase is in, from 0."""
-        return int((self.now - self.phase_at) / timedelta(seconds=self.params.fill_timeout_seconds))
+
+class Rounds:
+    """Which round each trade's phase is in, from 0: by time, but only one further at each look.
+
+    A clock that jumps between two looks then costs no round: without this, a market faster than the ticks would give up an opening
+    that never reached its last price. A phase first looked at late, as after a restart, is as old as its time says.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[datetime, int]] = {}
+
+    def of(self, trade: TradeLifecycle, now: datetime) -> int:
+        """Return the round of this look at a trade."""
+        due = int((now - trade.phase_at) / timedelta(seconds=trade.params.fill_timeout_seconds))
+        phase_at, last = self._last.get(trade.number, (None, 0))
+        turn = min(due, last + 1) if phase_at == trade.phase_at else due
+        self._last[trade.number] = (trade.phase_at, turn)
+        return turn
+
+    def forget(self, trade: int) -> None:
+        """Drop what is known of a trade that has ended."""
+        self._last.pop(trade, None)
 
 
 def step(
@@ -106,9 +124,10 @@ def step(
     orders: Sequence[OrderRecord],
     quotes: Mapping[str, Quote],
     now: datetime,
+    turn: int,
     clamps: Mapping[str, Decimal] | None = None,
 ) -> tuple[LegStep, ...]:
-    """Look at every leg of an execution once; a leg without a price does not hold up the others when closing."""
+    """Look at every leg of an execution once, in round `turn`; a leg without a price does not hold up the others."""
     return tuple(
         look(
             View(
@@ -116,7 +135,7 @@ def step(
                 leg=leg,
                 purpose=purpose,
                 params=trade.params,
-                phase_at=trade.phase_at,
+                round=turn,
                 now=now,
                 orders=[o for o in orders if o.client_id.leg == index and o.client_id.purpose is purpose],
                 quote=quotes.get(leg.option.symbol),
@@ -159,7 +178,7 @@ def _standing(view: View, order: OrderRecord) -> LegStep:
         return LegStep(progress=Progress.WORKING, reason="waiting for the venue")
     if not view.purpose.reduces and view.round >= view.params.max_requote_rounds:
         return _cancel(order, f"not filled in {view.params.max_requote_rounds} rounds")
-    if view.purpose.reduces and order.new.qty - order.booked > view.missing:
+    if view.purpose.reduces and order.new.qty - order.reported > view.missing:
         return _cancel(order, "more than is held")
     if view.now < order.sent_at + view.timeout or view.quote is None:
         return LegStep(progress=Progress.WORKING)

@@ -7,7 +7,7 @@ use the get_… calls, which wait for the venue.
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,8 +22,8 @@ from errors import DataNotFresh, NoMatchingInstrument
 from option_selection import Criteria, find_option
 from ports import Alerts, IoPool, MarketReader
 
-K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+Key = tuple[str, datetime | None]  # a symbol or an underlying; for the chain of one expiry, that expiry
 
 FORGOTTEN_AFTER = timedelta(minutes=2)  # longer than the slowest usual check of a strategy, once a minute
 _ALERT_AFTER = 3  # failures in a row
@@ -46,14 +46,14 @@ class MarketData:
     ) -> None:
         self._reader, self._clock, self._max_age = reader, clock, max_age
         self._still = _Stillness(clock, alerts, frozen_after)
-        self._chains: _Watch[tuple[str, datetime | None], Chain] = _Watch("chain", self._fetch_chain, pool, clock, alerts, max_age)
-        self._books: _Watch[str, OrderBook] = _Watch("book", self._fetch_book, pool, clock, alerts, max_age)
-        self._indexes: _Watch[str, Decimal] = _Watch("index", reader.index, pool, clock, alerts, max_age)
-        self._chains.answered = lambda key, chain: self._still.note(key[0], key, chain.index)
-        self._indexes.answered = lambda underlying, price: self._still.note(underlying, underlying, price)
-        self._instruments: _Recent[str, Sequence[Option]] = _Recent(clock, instruments_ttl, 10)
-        self._wholes: _Recent[str, Chain] = _Recent(clock, max_age, 10)
-        self._details: _Recent[str, Quote] = _Recent(clock, max_age, 200)
+        self._chains = _Watch("chain", self._fetch_chain, pool, clock, alerts, max_age)
+        self._books = _Watch("book", self._fetch_book, pool, clock, alerts, max_age)
+        self._indexes = _Watch("index", self._fetch_index, pool, clock, alerts, max_age)
+        self._chains.answered = lambda key, chain: self._still.note(key[0], f"chain {key[1]}", chain.index)
+        self._indexes.answered = lambda key, price: self._still.note(key[0], "index", price)
+        self._instruments: _Recent[Sequence[Option]] = _Recent(clock, instruments_ttl, 10)
+        self._wholes: _Recent[Chain] = _Recent(clock, max_age, 10)
+        self._details: _Recent[Quote] = _Recent(clock, max_age, 200)
 
     # ---- for the tick
 
@@ -65,11 +65,11 @@ class MarketData:
 
     def book(self, symbol: str, *, max_age: timedelta | None = None) -> OrderBook:
         """Return the fresh book of an option, by a stricter limit if given; raise DataNotFresh (a worker is at it) without one."""
-        return self._books.get(symbol, max_age)
+        return self._books.get((symbol, None), max_age)
 
     def index(self, underlying: str) -> Decimal:
         """Return the fresh index price, USD; raise DataNotFresh (a worker is at it) without one, or if it has stopped moving."""
-        price = self._indexes.get(underlying)
+        price = self._indexes.get((underlying, None))
         self._still.require_moving(underlying)
         return price
 
@@ -89,8 +89,9 @@ class MarketData:
 
     def refresh(self) -> None:
         """Ask again for what is wanted and getting old, and forget what nobody wants any more; once a tick."""
-        for watch in (self._chains, self._books, self._indexes):
-            watch.refresh()
+        self._chains.refresh()
+        self._books.refresh()
+        self._indexes.refresh()
 
     def _known_quotes(self, underlying: str, expiry: datetime) -> Sequence[Quote]:
         try:
@@ -154,14 +155,17 @@ class MarketData:
         now = self._clock.now()
         return find_option(chain=chain, now=now, option_type=option_type, expiry=expiry, strike=strike, delta=delta, rank_by=rank_by)
 
-    def _fetch_chain(self, key: tuple[str, datetime | None]) -> tuple[Chain, datetime]:
+    def _fetch_chain(self, key: Key) -> tuple[Chain, datetime]:
         underlying, expiry = key
         chain = self._reader.chain(underlying, self.get_option_instruments(underlying), expiry)
         return chain, chain.at
 
-    def _fetch_book(self, symbol: str) -> tuple[OrderBook, datetime]:
-        book = self._reader.book(symbol)
+    def _fetch_book(self, key: Key) -> tuple[OrderBook, datetime]:
+        book = self._reader.book(key[0])
         return book, book.at
+
+    def _fetch_index(self, key: Key) -> tuple[Decimal, datetime]:
+        return self._reader.index(key[0])
 
     def _current(self, what: str, value: V, at: datetime) -> V:
         if (age := self._clock.now() - at) > self._max_age:
@@ -192,23 +196,23 @@ class _Datum(Generic[V]):
         return waited >= self.limit / 3 and now - self.at >= self.limit / 3
 
 
-class _Watch(Generic[K, V]):
+class _Watch(Generic[V]):
     """All that is wanted of one kind: asked for by the pool, one call per key at a time, judged by its source time."""
 
     def __init__(
         self,
         kind: str,
-        fetch: Callable[[K], tuple[V, datetime]],
+        fetch: Callable[[Key], tuple[V, datetime]],
         pool: IoPool,
         clock: Clock,
         alerts: Alerts,
         max_age: timedelta,
     ) -> None:
         self._kind, self._fetch, self._pool, self._clock, self._alerts, self._max_age = kind, fetch, pool, clock, alerts, max_age
-        self._data: dict[K, _Datum[V]] = {}
-        self.answered: Callable[[K, V], None] = lambda _key, _value: None
+        self._data: dict[Key, _Datum[V]] = {}
+        self.answered: Callable[[Key, V], None] = lambda _key, _value: None
 
-    def get(self, key: K, limit: timedelta | None = None) -> V:
+    def get(self, key: Key, limit: timedelta | None = None) -> V:
         """Return the answer for key if it is no older than limit; raise DataNotFresh otherwise."""
         now, limit = self._clock.now(), self._max_age if limit is None else limit
         datum = self._data.setdefault(key, _Datum(now, limit))
@@ -232,12 +236,12 @@ class _Watch(Generic[K, V]):
                 self._failed(key, datum, f"no answer within {_seconds(2 * self._max_age)}")
             self._ask_if_due(key, datum, now)
 
-    def _ask_if_due(self, key: K, datum: _Datum[V], now: datetime) -> None:
+    def _ask_if_due(self, key: Key, datum: _Datum[V], now: datetime) -> None:
         if datum.due(now):
             datum.fetching, datum.begun_at = True, now
             self._pool.run(partial(self._fetch, key), partial(self._answer, key, datum))
 
-    def _answer(self, key: K, datum: _Datum[V], result: tuple[V, datetime] | Exception) -> None:
+    def _answer(self, key: Key, datum: _Datum[V], result: tuple[V, datetime] | Exception) -> None:
         datum.fetching = False
         if isinstance(result, Exception):
             self._failed(key, datum, str(result))
@@ -254,7 +258,7 @@ class _Watch(Generic[K, V]):
             logger.info("market data back what={} failures={}", self._name(key), datum.failures)
         datum.failures, datum.error = 0, ""
 
-    def _failed(self, key: K, datum: _Datum[V], error: str) -> None:
+    def _failed(self, key: Key, datum: _Datum[V], error: str) -> None:
         datum.failures += 1
         datum.error = f"; {error}"
         if datum.failures == 1:
@@ -264,6 +268,78 @@ class _Watch(Generic[K, V]):
             hint = "entries wait for it and exits act by their policy; check the network and the venue's status"
             self._alerts.alert(Severity.WARNING, f"market data: {self._kind}", message, hint)
 
-    def _name(self, key: K) -> str:
-        words = (key,) if isinstance(key, str) else key if isinstance(key, tuple) else ()
-        return " ".join([self._kind, *(f"{word:%Y-%m-%d}" if isinstance(word, datetime) else str(word) for word in words if word)])
+    def _name(self, key: Key) -> str:
+        subject, expiry = key
+        return f"{self._kind} {subject}" + ("" if expiry is None else f" {expiry:%Y-%m-%d}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """An index price, since when it has been that, and when it was last seen to be."""
+
+    price: Decimal
+    since: datetime
+    seen: datetime
+
+
+class _Stillness:
+    """Watches for an index price that keeps coming with fresh times and does not move: a market never stands still for so long."""
+
+    def __init__(self, clock: Clock, alerts: Alerts, frozen_after: timedelta | None) -> None:
+        self._clock, self._alerts, self._limit = clock, alerts, frozen_after
+        self._levels: dict[str, dict[str, _Level]] = {}
+
+    def note(self, underlying: str, source: str, price: Decimal | None) -> None:
+        """Take note of an index price just told by a source; sources are watched apart, as one may stand while another moves."""
+        if price is None or self._limit is None:
+            return
+        now, limit = self._clock.now(), self._limit
+        levels = {name: level for name, level in self._levels.get(underlying, {}).items() if now - level.seen <= limit}
+        last = levels.get(source)
+        levels[source] = _Level(price, now if last is None or last.price != price else last.since, now)
+        self._levels[underlying] = levels
+        still = now - levels[source].since
+        if still > limit:
+            message = f"the index of {underlying} ({source}) has been {price} for {_seconds(still)}, while it was asked for again and again"
+            self._alerts.alert(Severity.CRITICAL, f"index of {underlying} stands still", message, _INDEX_HINT)
+
+    def require_moving(self, underlying: str) -> None:
+        """Raise DataNotFresh if a source's index price has stood for too long."""
+        for source, level in self._levels.get(underlying, {}).items():
+            still = level.seen - level.since
+            if self._limit is not None and still > self._limit and self._clock.now() - level.seen <= self._limit:
+                reason = f"index of {underlying} has not moved for {_seconds(still)} ({source}), at most {_seconds(self._limit)}"
+                raise DataNotFresh("market", f"index {underlying}", reason)
+
+
+class _Recent(Generic[V]):
+    """The latest answers to blocking questions, each for a while from its own time; safe from any thread."""
+
+    def __init__(self, clock: Clock, ttl: timedelta, size: int) -> None:
+        self._clock, self._ttl, self._size = clock, ttl, size
+        self._kept: OrderedDict[str, tuple[datetime, V]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> V | None:
+        """Return what is kept for key and still recent; None without it."""
+        with self._lock:
+            at, value = self._kept.get(key, (None, None))
+            return None if at is None or self._clock.now() - at >= self._ttl else value
+
+    def keep(self, key: str, value: V, at: datetime) -> None:
+        """Keep a value told at a moment; where there are too many, the one kept first goes."""
+        with self._lock:
+            self._kept[key] = (at, value)
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+
+
+def _underlying_of(symbol: str) -> str:
+    """Return the underlying that an option symbol begins with: BTC in BTCUSD-28MAR26-100000-C."""
+    found = re.match(r"([A-Z0-9]+?)(USDT?)?-", symbol)
+    return symbol if found is None else found[1]
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{span.total_seconds():g} s"

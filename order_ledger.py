@@ -1,16 +1,18 @@
 """What we know of each order we ever meant to send: a value per order that changes only by events and venue reports.
 
 An order is live from the moment its intent is written until it is refused, or final with every filled coin booked. While it is
-live, what it may still fill counts as working.
+live, what it may still fill counts as working. How long each is asked about before what is believed stands here too.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from domain import ZERO, ClientOrderId, NewOrder, OrderReport, OrderStatus, Purpose
+from domain import ZERO, ClientOrderId, Fill, NewOrder, OrderReport, OrderStatus, Purpose
 from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
+
+FROM_REPORT = "report-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +94,90 @@ def applied(record: OrderRecord, event: OrderEvent | LegFilled) -> OrderRecord:
                 booked_value=record.booked_value + fill.qty * fill.price,
                 booked_fee=record.booked_fee + fill.fee,
                 reported=max(record.reported, booked),
+                booked_from_report=record.booked_from_report or fill.id.startswith(FROM_REPORT),
             )
         case _:
             return record
+
+
+def remainder(record: OrderRecord, at: datetime) -> Fill | None:
+    """Return as one fill what the venue says is filled and no trade of it has shown; None without its average price.
+
+    Its id marks the order as booked from the report: trades of it that show up later, restarts included, are not booked again.
+    """
+    if record.reported_value is None or record.unbooked == 0:
+        return None
+    return Fill(
+        id=f"{FROM_REPORT}{record.order_id}-{record.reported}",
+        order_id=record.order_id or "",
+        symbol=record.new.instrument.symbol,
+        side=record.new.side,
+        qty=record.unbooked,
+        price=(record.reported_value - record.booked_value) / record.unbooked,
+        fee=(record.reported_fee or ZERO) - record.booked_fee,
+        at=at,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for what, and how often to be told, before it is believed.
+
+    An order that the venue does not know is believed never to have arrived after `absences` answers in a row and `absence` since the
+    send ended; that must exceed the venue's window for late requests (5 s at Coincall) and the lag of its lists. One that it took and
+    then no longer knows is believed gone after `vanished`, once its trades were read. A final order that is not full is read again
+    after `grace`: a fill can be reported later than the cancel.
+    """
+
+    sweep: timedelta = timedelta(seconds=1)
+    ask_again: timedelta = timedelta(seconds=1)
+    ask_at_most: timedelta = timedelta(seconds=15)
+    cancel_again: timedelta = timedelta(seconds=5)
+    grace: timedelta = timedelta(seconds=1)
+    absence: timedelta = timedelta(seconds=30)
+    absences: int = 3
+    vanished: timedelta = timedelta(minutes=10)
+    missing_fill: timedelta = timedelta(seconds=20)
+
+
+@dataclass(slots=True)
+class Pursuit:
+    """How far the asking about one order has come; `doubted_at` is when sending it surely had ended."""
+
+    next_ask: datetime
+    wait: timedelta
+    doubted_at: datetime
+    asking: bool = False
+    sending: bool = False
+    cancelling: bool = False
+    cancelled_at: datetime | None = None
+    unbooked_since: datetime | None = None
+    final_since: datetime | None = None
+    confirmed: bool = False
+    absent_since: datetime | None = None
+    absences: int = 0
+
+    def cancel_due(self, now: datetime, patience: Patience) -> bool:
+        """Tell whether a cancel should go out now: none is on its way, and the last one is old."""
+        return not self.cancelling and (self.cancelled_at is None or now >= self.cancelled_at + patience.cancel_again)
+
+    def saw(self, report: OrderReport, before: OrderRecord, after: OrderRecord, now: datetime, patience: Patience) -> None:
+        """Note what a report of the venue changed."""
+        self.absences, self.absent_since = 0, None
+        if after.status is not before.status or after.reported != before.reported:
+            self.wait = patience.ask_again
+        if after.unbooked > 0 and self.unbooked_since is None:
+            self.unbooked_since = now
+        if after.status.final and (self.final_since is None or after.reported != before.reported):
+            self.final_since, self.next_ask = now, now + patience.grace
+        elif report.status.final and self.final_since is not None and now >= self.final_since + patience.grace:
+            self.confirmed = True
+
+    def missed(self, now: datetime) -> datetime:
+        """Note that the venue knows nothing of the order; return since when it has said so."""
+        self.absences += 1
+        self.absent_since = self.absent_since or now
+        return self.absent_since
 
 
 class OrderLedger:

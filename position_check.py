@@ -1,10 +1,11 @@
 """Do our books and the venue's positions agree? Positions only ever confirm or contradict; they never make a fill.
 
-Holdings beyond ours belong to others and are left alone. Less than ours, seen on snapshots taken well after our last fill and
-for a while, is a contradiction that a person must resolve.
+Holdings beyond ours belong to others and are left alone. Less than ours, seen on several answers that are younger than our last
+fill and for a while, with no order out that could explain it, is a contradiction that a person must resolve.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -14,12 +15,21 @@ from trade_lifecycle import TradeLifecycle
 LAG = timedelta(seconds=3)
 
 
+@dataclass(slots=True)
+class _Shortage:
+    """Since when a holding is short of our books, and on how many answers of the venue it was."""
+
+    since: datetime
+    answered_at: datetime | None
+    answers: int = 1
+
+
 class PositionCheck:
     """Remembers since when the venue has shown less than our trades hold."""
 
-    def __init__(self, patience: timedelta = timedelta(seconds=20)) -> None:
-        self._patience = patience
-        self._short_since: dict[str, datetime] = {}
+    def __init__(self, patience: timedelta = timedelta(seconds=20), answers: int = 3) -> None:
+        self._patience, self._answers = patience, answers
+        self._short: dict[str, _Shortage] = {}
 
     def clamps(self, trade: TradeLifecycle, account: AccountSnapshot) -> Mapping[str, Decimal] | None:
         """Return how many coins the venue shows in each leg's own direction; None while its answer may be older than our fills."""
@@ -27,8 +37,26 @@ class PositionCheck:
             return None
         return {leg.option.symbol: _shown(account, leg.option.symbol, leg.side.sign) for leg in trade.legs}
 
-    def contradictions(self, trades: Iterable[TradeLifecycle], account: AccountSnapshot) -> dict[str, str]:
-        """Return symbol and sentence for each holding that has been short of our books for longer than the patience."""
+    def contradictions(
+        self, trades: Sequence[TradeLifecycle], account: AccountSnapshot, busy: Collection[str] = ()
+    ) -> list[tuple[TradeLifecycle, str]]:
+        """Return trade and sentence for each holding of which the venue shows too little, on several answers, for longer than the patience.
+
+        Symbols in `busy`, those with a live order, are left out: a fill of it may not be booked yet.
+        """
+        ours, unsure = self._holdings(trades, account)
+        unsure.update(busy)
+        self._short = {symbol: short for symbol, short in self._short.items() if symbol in ours}
+        found = {}
+        for symbol, held in ours.items():
+            shown = _shown(account, symbol, 1 if held > 0 else -1)
+            if symbol in unsure or shown >= abs(held):
+                self._short.pop(symbol, None)
+            elif self._lasting(symbol, account):
+                found[symbol] = f"our trades hold {held} {symbol}, the venue shows {shown} in that direction"
+        return [(t, found[leg.option.symbol]) for t in trades for leg in t.legs if leg.held != 0 and leg.option.symbol in found]
+
+    def _holdings(self, trades: Iterable[TradeLifecycle], account: AccountSnapshot) -> tuple[dict[str, Decimal], set[str]]:
         ours: dict[str, Decimal] = {}
         unsure: set[str] = set()
         for trade in trades:
@@ -39,14 +67,13 @@ class PositionCheck:
                 ours[symbol] = ours.get(symbol, ZERO) + leg.held
                 if not _recent(trade, account) or leg.option.expiry <= account.now:
                     unsure.add(symbol)
-        found = {}
-        for symbol, held in ours.items():
-            shown = _shown(account, symbol, 1 if held > 0 else -1)
-            if symbol in unsure or shown >= abs(held):
-                self._short_since.pop(symbol, None)
-            elif account.now - self._short_since.setdefault(symbol, account.now) >= self._patience:
-                found[symbol] = f"our trades hold {held} {symbol}, the venue shows {shown} in that direction"
-        return found
+        return ours, unsure
+
+    def _lasting(self, symbol: str, account: AccountSnapshot) -> bool:
+        short = self._short.setdefault(symbol, _Shortage(account.now, account.at))
+        if short.answered_at != account.at:
+            short.answered_at, short.answers = account.at, short.answers + 1
+        return short.answers >= self._answers and account.now - short.since >= self._patience
 
 
 def _recent(trade: TradeLifecycle, account: AccountSnapshot) -> bool:

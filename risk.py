@@ -24,7 +24,8 @@ class RiskLimits:
 class Exposure:
     """What the gate must know beside the order: its leg, and the account's load.
 
-    `side` is the leg's own direction, `missing` and `held` are coins above zero, `working` what live orders of the leg may still fill.
+    `side` is the leg's own direction, `missing` and `held` are coins in it (`held` below zero if more was given back than was had),
+    `working` is what live orders of the leg may still fill.
     """
 
     symbol: str

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from loguru import logger
 
 from domain import Option
-from errors import InvariantBroken
-from events import AnyEvent, TradeCreated, TradeEvent
+from errors import InvariantBroken, RiskDenied
+from events import AnyEvent, LegPlan, ProfitPeaked, TradeCreated, TradeEvent
 from ports import JournalWriter
 from trade_lifecycle import TradeLifecycle, TradeState, advance, created
+
+PEAK_EVERY = timedelta(minutes=1)
 
 
 class TradeBook:
@@ -22,6 +25,7 @@ class TradeBook:
         self._trades: dict[int, TradeLifecycle] = {}
         self._active: dict[int, None] = {}
         self._unnotified: dict[int, None] = {}
+        self._peaks: dict[int, datetime] = {}
 
     @property
     def next_number(self) -> int:
@@ -64,7 +68,8 @@ class TradeBook:
         return tuple({leg.option.symbol: leg.option for trade in self.active for leg in trade.legs}.values())
 
     def create(self, event: TradeCreated) -> TradeLifecycle:
-        """Journal and begin a trade. Raises JournalError, nothing begun."""
+        """Journal and begin a trade. Raises RiskDenied or JournalError, nothing begun."""
+        self._unopposed(event.legs, simulated=event.simulated)
         self._journal.append(event)
         return self.keep(created(event))
 
@@ -91,8 +96,25 @@ class TradeBook:
         _mark(self._unnotified, number, wanted=not trade.active and not trade.notified)
         return trade
 
-    def set_aside(self, trade: TradeLifecycle, reason: str) -> None:
+    def note_profit(self, number: int, profit: Decimal, now: datetime) -> None:
+        """Remember a trade's highest profit since opening, USD; journalled once a minute at most. Raises JournalError, remembered all the same."""
+        trade = self._trades[number]
+        if trade.peak_profit is not None and profit <= trade.peak_profit:
+            return
+        event = ProfitPeaked(at=now, trade=number, profit=profit)
+        self.book(event)
+        last = self._peaks.get(number)
+        if last is None or now >= last + PEAK_EVERY:
+            self._peaks[number] = now
+            self._journal.append(event)
+
+    def forget(self, number: int) -> None:
+        """Drop all but the value of a trade that has ended."""
+        self._peaks.pop(number, None)
+
+    def set_aside(self, number: int, reason: str) -> None:
         """Quarantine a trade in memory only, where the table or the journal cannot take the event."""
+        trade = self._trades[number]
         logger.error("trade quarantined id={} reason={}", trade.id, reason)
         self.keep(replace(trade, state=TradeState.QUARANTINED, reason=reason))
 
@@ -105,7 +127,14 @@ class TradeBook:
                 try:
                     self.book(event)
                 except InvariantBroken as error:
-                    self.set_aside(self._trades[event.trade], f"the journal contradicts itself: {error}")
+                    self.set_aside(event.trade, f"the journal contradicts itself: {error}")
+
+    def _unopposed(self, plans: Iterable[LegPlan], *, simulated: bool) -> None:
+        """Refuse legs opposite to one of ours in the same option: the venue nets them, and neither could then be closed reduce-only."""
+        sides = {leg.option.symbol: leg.side for trade in self.active if trade.simulated is simulated for leg in trade.legs}
+        for plan in plans:
+            if sides.setdefault(plan.option.symbol, plan.side) is not plan.side:
+                raise RiskDenied(f"a {plan.side.name} of {plan.option.symbol} would net against another leg of ours: the venue keeps one position")
 
 
 def _mark(numbers: dict[int, None], number: int, *, wanted: bool) -> None:

@@ -6,7 +6,7 @@ each once; an order is settled when it is final and every coin it filled is book
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -26,42 +26,12 @@ from domain import (
 )
 from errors import DuplicateClientOrderId, ExchangeRejected, ExchangeUnavailable, JournalError, TimestampRejected
 from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
-from order_ledger import OrderLedger, OrderRecord, reported
+from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, remainder, reported
 from ports import Alerts, IoPool, JournalWriter, OrderGateway
 from risk import Exposure, RiskLimits, check
 from trade_lifecycle import TradeLifecycle
 
 __all__ = ["ExecutionParams", "Patience", "TradeExecutor"]
-
-SETTLING = frozenset({OrderStatus.PRE_CANCEL, OrderStatus.CANCELING})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to wait for what. An order that the venue does not know is believed never to have arrived only after `absence`.
-
-    `absence` must exceed the venue's window for late requests (5 s at Coincall) and the lag of its lists.
-    """
-
-    sweep: timedelta = timedelta(seconds=1)
-    ask_again: timedelta = timedelta(seconds=1)
-    ask_at_most: timedelta = timedelta(seconds=15)
-    cancel_again: timedelta = timedelta(seconds=5)
-    absence: timedelta = timedelta(seconds=30)
-    missing_fill: timedelta = timedelta(seconds=20)
-
-
-@dataclass(slots=True)
-class _Pursuit:
-    """How far the asking about one order has come."""
-
-    next_ask: datetime
-    wait: timedelta
-    asking: bool = False
-    sending: bool = False
-    cancelling: bool = False
-    cancelled_at: datetime | None = None
-    unbooked_since: datetime | None = None
 
 
 class TradeExecutor:
@@ -83,10 +53,11 @@ class TradeExecutor:
         self._journal, self._clock, self._alerts = journal, clock, alerts
         self._limits, self._patience = limits or RiskLimits(), patience or Patience()
         self.ledger = OrderLedger()
-        self._pursuits: dict[ClientOrderId, _Pursuit] = {}
+        self._pursuits: dict[ClientOrderId, Pursuit] = {}
         self._listener: Callable[[LegFilled], None] = lambda _: None
         self._sweep_due: datetime | None = None
         self._collect_due: datetime | None = None
+        self._trades_read_at: datetime | None = None
         self._sweeping = self._collecting = False
 
     # ---- what callers ask
@@ -120,7 +91,7 @@ class TradeExecutor:
             symbol=leg.option.symbol,
             side=leg.side,
             missing=leg.target - leg.opened,
-            held=abs(leg.held),
+            held=leg.outstanding,
             working=self.working(name.trade, name.leg),
             open_orders=len(self.ledger.live()),
             index=index,
@@ -128,7 +99,7 @@ class TradeExecutor:
         check(order, exposure, self._limits)
         now = self._clock.now()
         self._write(OrderIntended(at=now, order=str(name), new=order))
-        self._pursuits[name] = _Pursuit(next_ask=now + self._patience.ask_again, wait=self._patience.ask_again, sending=True)
+        self._pursuit(name, now).sending = True
         logger.info("order sent id={} {} {} {} @ {}", name, order.side.name.lower(), order.qty, order.instrument.symbol, order.price)
         self._writes.run(lambda: self._gateway.submit(order), lambda outcome: self._submitted(name, outcome))
 
@@ -142,10 +113,10 @@ class TradeExecutor:
     def step(self, now: datetime) -> None:
         """Ask the venue what needs asking; never blocks."""
         for record in self.ledger.live():
-            pursuit = self._pursuit(record, now)
             if record.cancel_wanted:
                 self._pursue_cancel(record.client_id, now)
-            if (record.lost or record.cancel_wanted or record.order_id is None) and now >= pursuit.next_ask:
+            doubtful = record.lost or record.cancel_wanted or record.order_id is None or record.status.final
+            if doubtful and now >= self._pursuit(record.client_id, now).next_ask:
                 self._ask(record.client_id, now)
         self._sweep(now)
         self._collect(now)
@@ -164,53 +135,57 @@ class TradeExecutor:
 
     def _submitted(self, name: ClientOrderId, outcome: str | Exception) -> None:
         now, order = self._clock.now(), str(name)
-        self._pursuits[name].sending = False
+        pursuit = self._pursuit(name, now)
+        pursuit.sending, pursuit.doubted_at = False, now
         match outcome:
             case str():
                 self._write(OrderAccepted(at=now, order=order, order_id=outcome))
             case DuplicateClientOrderId():
                 self._lose(name, f"the venue already has it: {outcome}", now)
             case ExchangeRejected() | ExchangeUnavailable():
-                logger.warning("order refused id={} reason={}", name, outcome)
                 retryable = isinstance(outcome, ExchangeUnavailable | TimestampRejected)
-                self._write(OrderRefused(at=now, order=order, reason=str(outcome), retryable=retryable))
+                self._refuse(name, str(outcome), now, retryable=retryable)
             case _:
                 self._lose(name, str(outcome) or repr(outcome), now)
+
+    def _refuse(self, name: ClientOrderId, reason: str, now: datetime, *, retryable: bool) -> None:
+        logger.warning("order refused id={} reason={}", name, reason)
+        if self._write(OrderRefused(at=now, order=str(name), reason=reason, retryable=retryable)):
+            self._pursuits.pop(name, None)
 
     def _lose(self, name: ClientOrderId, reason: str, now: datetime) -> None:
         logger.warning("order lost id={} reason={}: asking the venue", name, reason)
         self._write(OrderLost(at=now, order=str(name), reason=reason))
-        self._pursuits[name].next_ask = now
+        self._pursuit(name, now).next_ask = now
 
     def _pursue_cancel(self, name: ClientOrderId, now: datetime) -> None:
-        record = self.ledger.get(name)
-        if record is None:
-            return
-        pursuit = self._pursuit(record, now)
-        due = pursuit.cancelled_at is None or now >= pursuit.cancelled_at + self._patience.cancel_again
-        if record.lost or record.order_id is None or record.status.final or pursuit.cancelling or not due:
-            return
-        if record.status in SETTLING and pursuit.cancelled_at is not None:
+        record, pursuit = self.ledger.get(name), self._pursuit(name, now)
+        if record is None or record.lost or record.order_id is None or record.status.final or not pursuit.cancel_due(now, self._patience):
             return
         pursuit.cancelling, pursuit.cancelled_at = True, now
         self._writes.run(lambda: self._gateway.cancel(name), lambda outcome: self._cancelled(name, outcome))
 
     def _cancelled(self, name: ClientOrderId, outcome: object) -> None:
-        pursuit = self._pursuits[name]
-        pursuit.cancelling = False
+        record = self.ledger.get(name)
+        if record is None or not record.live:
+            return
+        self._pursuit(name, self._clock.now()).cancelling = False
         if isinstance(outcome, Exception) and not isinstance(outcome, ExchangeRejected):
             logger.warning("cancel unanswered id={} reason={}", name, outcome)
         self._ask(name, self._clock.now())
 
     # ---- asking
 
-    def _pursuit(self, record: OrderRecord, now: datetime) -> _Pursuit:
-        fresh = _Pursuit(next_ask=now, wait=self._patience.ask_again)
-        return self._pursuits.setdefault(record.client_id, fresh)
+    def _pursuit(self, name: ClientOrderId, now: datetime) -> Pursuit:
+        wait = self._patience.ask_again
+        return self._pursuits.setdefault(name, Pursuit(next_ask=now, wait=wait, doubted_at=now))
 
     def _ask(self, name: ClientOrderId, now: datetime) -> None:
-        record, pursuit = self.ledger.get(name), self._pursuits[name]
-        if record is None or not record.live or pursuit.asking or pursuit.sending:
+        record = self.ledger.get(name)
+        if record is None or not record.live:
+            return
+        pursuit = self._pursuit(name, now)
+        if pursuit.asking or pursuit.sending:
             return
         pursuit.asking = True
         pursuit.next_ask = now + pursuit.wait
@@ -220,10 +195,9 @@ class TradeExecutor:
 
     def _found(self, name: ClientOrderId, answer: OrderReport | Exception | None) -> None:
         now, record = self._clock.now(), self.ledger.get(name)
-        pursuit = self._pursuits.get(name)
-        if record is None or pursuit is None or not record.live:
+        if record is None or not record.live:
             return
-        pursuit.asking = False
+        self._pursuit(name, now).asking = False
         match answer:
             case None:
                 self._absent(record, now)
@@ -233,38 +207,58 @@ class TradeExecutor:
                 logger.warning("order query failed id={} reason={}", name, answer)
 
     def _absent(self, record: OrderRecord, now: datetime) -> None:
-        name = record.client_id
-        if now < record.sent_at + self._patience.absence:
+        name, patience = record.client_id, self._patience
+        pursuit = self._pursuit(name, now)
+        since = pursuit.missed(now)
+        if record.order_id is None:
+            if pursuit.absences >= patience.absences and now >= pursuit.doubted_at + patience.absence:
+                self._refuse(name, "never arrived at the venue", now, retryable=True)
             return
-        if record.order_id is None and record.booked == 0:
-            logger.warning("order never arrived id={}", name)
-            self._write(OrderRefused(at=now, order=str(name), reason="never arrived at the venue", retryable=True))
+        if pursuit.absences < patience.absences or now < since + patience.absence:
             return
+        gone = now >= since + patience.vanished and self._trades_read_at is not None and self._trades_read_at > since
         self._alerts.alert(
             Severity.CRITICAL,
             f"order vanished {name}",
             f"the venue took order {name} as {record.order_id} and now does not know it",
-            "look it up at the venue; the trade keeps counting it as working",
+            "look it up at the venue; " + ("it is no longer counted as working" if gone else "it still counts as working"),
         )
+        if gone:
+            pursuit.confirmed = True
+            self.ledger.put(replace(record, status=record.status if record.status.final else OrderStatus.CANCELED))
+            self._settle(name, now)
 
     def _report(self, record: OrderRecord, report: OrderReport, now: datetime) -> None:
+        name = record.client_id
         if record.order_id is None:
-            self._write(OrderAccepted(at=now, order=str(record.client_id), order_id=report.order_id))
-        after = reported(self.ledger.get(record.client_id) or record, report)
+            self._write(OrderAccepted(at=now, order=str(name), order_id=report.order_id))
+        if record.status is OrderStatus.UNKNOWN:
+            self._compare(record.new, report)
+        before = self.ledger.get(name) or record
+        after = reported(before, report)
         self.ledger.put(after)
-        pursuit = self._pursuit(after, now)
-        if after.status is not record.status or after.reported != record.reported:
-            pursuit.wait = self._patience.ask_again
-        if after.unbooked > 0 and pursuit.unbooked_since is None:
-            pursuit.unbooked_since = now
-        self._settle(after, now)
+        self._pursuit(name, now).saw(report, before, after, now, self._patience)
+        self._settle(name, now)
         self._collect(now)
 
-    def _settle(self, record: OrderRecord, now: datetime) -> None:
-        if record.live and record.status.final and record.unbooked == 0:
-            self._write(OrderSettled(at=now, order=str(record.client_id), status=record.status, filled=record.booked))
-            logger.info("order done id={} status={} filled={} of {}", record.client_id, record.status, record.booked, record.new.qty)
-            self._pursuits.pop(record.client_id, None)
+    def _settle(self, name: ClientOrderId, now: datetime) -> None:
+        record = self.ledger.get(name)
+        if record is None or not record.live or not record.status.final or record.unbooked > 0:
+            return
+        if record.booked < record.new.qty and not self._pursuit(name, now).confirmed:
+            return
+        if self._write(OrderSettled(at=now, order=str(name), status=record.status, filled=record.booked)):
+            logger.info("order done id={} status={} filled={} of {}", name, record.status, record.booked, record.new.qty)
+            self._pursuits.pop(name, None)
+
+    def _compare(self, sent: NewOrder, report: OrderReport) -> None:
+        if report.qty != sent.qty or (report.price is not None and report.price != sent.price):
+            self._alerts.alert(
+                Severity.WARNING,
+                f"order altered {sent.instrument.symbol}",
+                f"order {sent.client_id}: sent {sent.qty} @ {sent.price}, the venue has {report.qty} @ {report.price}",
+                "compare the instrument's tick and lot with the venue's",
+            )
 
     # ---- sweeping the open orders
 
@@ -295,68 +289,67 @@ class TradeExecutor:
     # ---- booking fills
 
     def _collect(self, now: datetime) -> None:
-        wanting = [record for record in self.ledger.live() if record.unbooked > 0]
+        wanting = [record for record in self.ledger.live() if record.unbooked > 0 or self._missing(record.client_id)]
         if not wanting or self._collecting or (self._collect_due is not None and now < self._collect_due):
             return
         self._collecting, self._collect_due = True, now + self._patience.sweep
         since = min(record.sent_at for record in wanting) - timedelta(minutes=1)
-        self._reads.run(lambda: self._gateway.fills(since), self._collected)
+        self._reads.run(lambda: self._gateway.fills(since), lambda answer: self._collected(now, answer))
 
-    def _collected(self, answer: Sequence[Fill] | Exception) -> None:
+    def _missing(self, name: ClientOrderId) -> bool:
+        pursuit = self._pursuits.get(name)
+        return pursuit is not None and pursuit.absent_since is not None
+
+    def _collected(self, asked_at: datetime, answer: Sequence[Fill] | Exception) -> None:
         self._collecting = False
         now = self._clock.now()
         if isinstance(answer, Exception):
             logger.warning("fills unknown reason={}", answer)
             return
+        self._trades_read_at = asked_at
         for fill in answer:
             record = self.ledger.owner_of(fill.order_id)
             if record is not None and not record.booked_from_report and not self.ledger.has_fill(record.client_id.trade, fill.id):
-                self._book(record, fill, now)
+                self._book(record.client_id, fill, now)
         for record in self.ledger.live():
-            if record.unbooked > 0:
+            if record.unbooked > 0 and record.status.final:
                 self._book_report_if_late(record, now)
 
-    def _book(self, record: OrderRecord, fill: Fill, now: datetime) -> None:
-        name = record.client_id
+    def _book(self, name: ClientOrderId, fill: Fill, now: datetime) -> None:
         event = LegFilled(at=now, trade=name.trade, leg=name.leg, order=str(name), fill=fill)
         if not self._write(event):
             return
         logger.info("order filled id={} {} {} {} @ {} fee={}", name, fill.side.name.lower(), fill.qty, fill.symbol, fill.price, fill.fee)
         self._listener(event)
         after = self.ledger.get(name)
-        if after is not None:
-            self._pursuit(after, now).unbooked_since = now if after.unbooked > 0 else None
-            self._settle(after, now)
+        if after is not None and after.live:
+            self._pursuit(name, now).unbooked_since = now if after.unbooked > 0 else None
+            self._settle(name, now)
 
     def _book_report_if_late(self, record: OrderRecord, now: datetime) -> None:
         """Book from the order's own report what the venue's list of trades still does not show."""
-        since = self._pursuit(record, now).unbooked_since or now
-        if now < since + self._patience.missing_fill or record.reported_value is None or not record.status.final:
+        name = record.client_id
+        if now < (self._pursuit(name, now).unbooked_since or now) + self._patience.missing_fill:
             return
-        qty = record.unbooked
-        fill = Fill(
-            id=f"report-{record.order_id}-{record.reported}",
-            order_id=record.order_id or "",
-            symbol=record.new.instrument.symbol,
-            side=record.new.side,
-            qty=qty,
-            price=(record.reported_value - record.booked_value) / qty,
-            fee=(record.reported_fee or ZERO) - record.booked_fee,
-            at=now,
-        )
+        fill = remainder(record, now)
         self._alerts.alert(
-            Severity.WARNING,
+            Severity.CRITICAL if fill is None else Severity.WARNING,
             "fills missing from the trade list",
-            f"order {record.client_id} filled {record.reported}, the venue's trades show {record.booked}: booked from the order's average",
+            f"order {name} filled {record.reported}, the venue's trades show {record.booked}: "
+            + ("and its report has no average price" if fill is None else "booked from the order's average"),
             "compare the trade with the venue's statement",
         )
-        self.ledger.put(replace(record, booked_from_report=True))
-        self._book(self.ledger.get(record.client_id) or record, fill, now)
+        if fill is not None:
+            self._book(name, fill, now)
 
     # ---- journal
 
     def _write(self, event: OrderEvent | LegFilled) -> bool:
-        """Journal an event, then believe it. An intent that cannot be written raises; anything else is asked for again later."""
+        """Journal an event, then believe it; tell whether it is written. An intent that cannot be written raises.
+
+        What only raises doubt, or names the order at the venue, is believed all the same: a restart asks for it anyway. All else is
+        asked for again until it is written.
+        """
         try:
             self._journal.append(event)
         except JournalError as error:
@@ -368,6 +361,8 @@ class TradeExecutor:
             )
             if isinstance(event, OrderIntended):
                 raise
+            if isinstance(event, OrderAccepted | OrderLost):
+                self.ledger.take(event)
             return False
         self.ledger.take(event)
         return True

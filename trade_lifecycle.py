@@ -36,6 +36,7 @@ from events import (
     TradeEvent,
     TradeQuarantined,
     TradeReleased,
+    TradeWrittenOff,
     UnwindStarted,
 )
 
@@ -62,6 +63,7 @@ TRANSITIONS: Mapping[TradeState, Mapping[type[TradeEvent], TradeState]] = {
     _S.PENDING_OPEN: {
         OpenStarted: _S.OPENING,
         OpenGivenUp: _S.FAILED,
+        CloseRequested: _S.FAILED,  # taken back before its first order
         LegFilled: _S.QUARANTINED,  # no order of ours can be out yet
         TradeQuarantined: _S.QUARANTINED,
     },
@@ -114,7 +116,7 @@ TRANSITIONS: Mapping[TradeState, Mapping[type[TradeEvent], TradeState]] = {
         TradeQuarantined: _S.QUARANTINED,
         TradeReleased: _S.OPEN,
         CloseRequested: _S.PENDING_CLOSE,  # only a person asks for this here
-        CloseCompleted: _S.CLOSED,  # a person found it flat
+        TradeWrittenOff: _S.CLOSED,  # a person closed it at the venue, by hand
     },
     _S.CLOSED: {LegFilled: _S.QUARANTINED, CloseNotified: _S.CLOSED},  # a fill can lose the race with our cancel
     _S.FAILED: {LegFilled: _S.QUARANTINED, CloseNotified: _S.FAILED},
@@ -134,12 +136,18 @@ class TradeLeg:
     close_value: Decimal = ZERO
     settled: Decimal = ZERO
     settled_value: Decimal = ZERO
+    written_off: Decimal = ZERO
     fees: Decimal = ZERO
+
+    @property
+    def outstanding(self) -> Decimal:
+        """Return the holding in the leg's own direction, coins; below zero if more was given back than was had."""
+        return self.opened - self.closed - self.settled - self.written_off
 
     @property
     def held(self) -> Decimal:
         """Return the signed holding, coins."""
-        return self.side.sign * (self.opened - self.closed - self.settled)
+        return self.side.sign * self.outstanding
 
     @property
     def cash_flow(self) -> Decimal:
@@ -147,9 +155,9 @@ class TradeLeg:
         return self.side.sign * (self.close_value + self.settled_value - self.open_value)
 
     @property
-    def overfilled(self) -> bool:
-        """Tell whether more was opened than wanted, or more given back than was had."""
-        return self.opened > self.target or self.closed + self.settled > self.opened
+    def excess(self) -> Decimal:
+        """Return how many coins more were opened than wanted, or given back than were had."""
+        return max(self.opened - self.target, ZERO) + max(-self.outstanding, ZERO)
 
     def value(self, account: AccountSnapshot, basis: Basis) -> Decimal | None:
         """Return what the holding is worth, USD, negative for a debt; None without a fresh price."""
@@ -288,7 +296,7 @@ def advance(trade: TradeLifecycle, event: TradeEvent) -> TradeLifecycle:
     if state is None:
         raise InvalidTransition(trade.id, trade.state, type(event).__name__)
     legs = _booked(trade, event)
-    if any(leg.overfilled for leg in legs):
+    if any(after.excess > before.excess for before, after in zip(trade.legs, legs, strict=True)):
         state = _S.QUARANTINED
     moved = replace(
         trade,
@@ -297,7 +305,7 @@ def advance(trade: TradeLifecycle, event: TradeEvent) -> TradeLifecycle:
         phase_at=event.at if state is not trade.state else trade.phase_at,
         closed_at=(trade.closed_at or event.at) if state in ENDED else None,
     )
-    return _noted(moved, event, superseded=trade.state in (_S.CLOSING, _S.UNWINDING))
+    return _noted(moved, event, before=trade.state)
 
 
 def _booked(trade: TradeLifecycle, event: TradeEvent) -> tuple[TradeLeg, ...]:
@@ -308,6 +316,8 @@ def _booked(trade: TradeLifecycle, event: TradeEvent) -> tuple[TradeLeg, ...]:
             old = trade.legs[index]
             value = old.settled_value + qty * old.option.payoff(price)
             leg = replace(old, settled=old.settled + qty, settled_value=value, fees=old.fees + fee)
+        case TradeWrittenOff():
+            return tuple(replace(each, written_off=each.written_off + each.outstanding) for each in trade.legs)
         case _:
             return trade.legs
     return (*trade.legs[:index], leg, *trade.legs[index + 1 :])
@@ -320,18 +330,32 @@ def _with_fill(leg: TradeLeg, purpose: Purpose, fill: Fill) -> TradeLeg:
     return replace(leg, closed=leg.closed + fill.qty, close_value=leg.close_value + value, fees=leg.fees + fill.fee)
 
 
-def _noted(trade: TradeLifecycle, event: TradeEvent, *, superseded: bool) -> TradeLifecycle:
+def _noted(trade: TradeLifecycle, event: TradeEvent, before: TradeState) -> TradeLifecycle:
+    superseded = before in (_S.CLOSING, _S.UNWINDING)
     match event:
-        case LegFilled(fill=fill):
-            return replace(trade, seen=trade.seen | {fill.id}, last_fill_at=event.at)
-        case OpenCompleted() | PartKept():
-            return replace(trade, opened_at=event.at)
+        case LegFilled(order=order, fill=fill):
+            odd = trade.state is _S.QUARANTINED and before is not _S.QUARANTINED
+            reason = f"the books cannot explain fill {fill.id} of order {order}" if odd else trade.reason
+            return replace(trade, seen=trade.seen | {fill.id}, last_fill_at=event.at, reason=reason)
+        case OpenCompleted() | PartKept() | TradeReleased():
+            return replace(trade, opened_at=trade.opened_at or event.at)
         case ProfitPeaked(profit=profit):
             return replace(trade, peak_profit=profit)
         case CloseNotified():
             return replace(trade, notified=True)
-        case CloseRequested() | OpenGivenUp() | UnwindStarted() | TradeQuarantined():
+        case CloseRequested() | OpenGivenUp() | UnwindStarted() | TradeQuarantined() | TradeWrittenOff():
             known = superseded and event.reason in trade.reason
             return trade if known else replace(trade, reason=f"{trade.reason}; {event.reason}" if superseded else event.reason)
         case _:
             return trade
+
+
+def diagram() -> str:
+    """Return the table as a Mermaid state diagram; docs/architecture.md shows it."""
+    arrows: dict[tuple[TradeState, TradeState], list[str]] = {}
+    for state, row in TRANSITIONS.items():
+        for event, after in row.items():
+            arrows.setdefault((state, after), []).append(event.__name__)
+    lines = [f"    {state} --> {after}: {', '.join(events)}" for (state, after), events in arrows.items()]
+    ends = [f"    {state} --> [*]" for state in TradeState if state in ENDED]
+    return "\n".join(["stateDiagram-v2", f"    [*] --> {_S.PENDING_OPEN}: {TradeCreated.__name__}", *lines, *ends])

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
@@ -76,7 +77,10 @@ class Completion(Generic[T]):
         self.done(self.result)
 
     def __str__(self) -> str:
-        return f"completion for {getattr(self.done, '__qualname__', self.done)}"
+        done: object = self.done
+        while isinstance(done, partial):  # whose own description would print every argument
+            done = done.func
+        return f"completion for {getattr(done, '__qualname__', done)}"
 
 
 class _Job(Protocol):

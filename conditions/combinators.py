@@ -5,12 +5,11 @@ They keep three answers apart: yes, no, and cannot tell. A part that cannot tell
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import ParamSpec
+from typing import ParamSpec, Protocol
 
 from conditions.arguments import positive, whole, written
 from conditions.condition import Condition, ask, label_of, needs_legs, unknown
-from domain import AccountSnapshot, Quote, TradeView, Verdict
-from domain.numbers import Number
+from domain import AccountSnapshot, Number, Quote, TradeView, Verdict
 from errors import ConfigError, DataNotFresh
 
 P = ParamSpec("P")
@@ -44,7 +43,13 @@ def not_(condition: Callable[P, Verdict | bool]) -> Condition[P]:
     return Condition(f"not_({label_of(condition)})", check, needs_legs(condition), parts=(condition,))
 
 
-def spread_below(pct: Number) -> Condition[[AccountSnapshot, TradeView | None]]:
+class EitherWay(Protocol):
+    """A condition that serves entries and exits."""
+
+    def __call__(self, account: AccountSnapshot, trade: TradeView | None = None) -> Verdict: ...
+
+
+def spread_below(pct: Number) -> EitherWay:
     """Met while the spread of every leg is at most pct per cent of its middle price; 10 means 10 %.
 
     As an entry condition it looks at the legs about to be traded, as an exit condition at the legs that are held.

@@ -3,6 +3,8 @@
 One rule: damage never stops the daemon and never passes unseen. It starts, manages what it knows of, and a person must look.
 """
 
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +19,8 @@ from journal.schema import StateLock, file_of, url_of
 from journal.writer import Journal
 
 JOURNAL = "journal.db"
+# What a new journal must know of the old one beside its events.
+_KEPT = frozenset({"archived_before", "archived_seq", "last_trade", "needs_attention"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ def open_journal(state_dir: Path, clock: Clock, url: str | None = None) -> Opene
         return OpenedJournal(_checked(Journal(str(url))))
     lock = StateLock(file.with_suffix(".lock"))
     try:
-        _finish_replacing(file)
+        _finish_replacing(file, clock.now())
         try:
             return OpenedJournal(_trusted(file, lock))
         except JournalDamaged as error:
@@ -54,8 +58,8 @@ def open_journal(state_dir: Path, clock: Clock, url: str | None = None) -> Opene
 
 def _trusted(file: Path, lock: StateLock) -> Journal:
     """Open, check and hand over the lock; a journal that is gone is damaged too, if there ever was one."""
-    if lock.desk is not None and not file.exists():
-        raise JournalDamaged(f"{file} is gone, though this directory had one")
+    if lock.desk is not None and (not file.exists() or file.stat().st_size == 0):
+        raise JournalDamaged(f"{file} is gone or empty, though this directory had one")
     journal = _checked(Journal(file, lock))
     journal.hold(lock)
     return journal
@@ -73,27 +77,58 @@ def _checked(journal: Journal) -> Journal:
 def _replaced(file: Path, lock: StateLock, moment: datetime, cause: str) -> str:
     """Make a new journal of what the damaged one still tells, change one for the other, and return what to tell a person.
 
-    The damaged file stays where it is until the new one is whole, so a crash at any point here is repaired by the next start.
+    The damaged file stays where it is until the new one is whole, so the next start repairs a crash at any point of this.
     """
-    rebuilt = _rebuilt_beside(file)
-    for leftover in parts_of(rebuilt):
+    building = file.with_name(f"building-{file.name}")
+    for leftover in parts_of(building):
         leftover.unlink(missing_ok=True)
     saved = salvage(file)
     good = [(seq, payload) for seq, payload in saved.payloads if _readable(seq, payload)]
     lost = saved.lost + len(saved.payloads) - len(good)
-    told = f"{cause}. {len(good)} events were saved from it, {lost} were seen and could not be read; later ones may be missing unseen"
-    desk = _desk_of(saved, good, lock)
-    with Journal(rebuilt, lock) as journal:
+    told = f"{cause}; {len(good)} events were saved, {lost} were seen and could not be read, later ones may be missing unseen"
+    if (desk := _desk_of(saved, good)) is not None:
+        lock.remember(desk, lock.trades)
+    with Journal(building, lock) as journal:
         journal.adopt(good, saved.strategy_states)
-        journal.set_meta(**_kept(saved), **({} if desk is None else {"desk": str(desk)}), numbers_from=str(lock.trades))
-        journal.require_attention(told)
-    place = _exchange(file, moment)
-    return f"{told}. The damaged file is in {place}"
+        if kept := {key: value for key, value in saved.meta.items() if key in _KEPT}:
+            journal.set_meta(**kept)
+        journal.require_attention(f"{told}; the damaged file is under {file.parent / 'damaged'}")
+    building.replace(_rebuilt(file))
+    sync_directory(file.parent)
+    _finish_replacing(file, moment)
+    return told
 
 
-def _finish_replacing(file: Path) -> None:
-    """Put the new journal in place if a crash came between moving the damaged one away and doing so."""
-    rebuilt = _rebuilt_beside(file)
-    if rebuilt.exists() and not file.exists():
-        for leftover in parts_of(file)[1:]:
-            leftover.unlink(missing_ok=True)
+def _finish_replacing(file: Path, moment: datetime) -> None:
+    """Change a damaged journal for the whole one that stands beside it; also after a crash half-way through."""
+    rebuilt = _rebuilt(file)
+    if not rebuilt.exists():
+        return
+    if any(part.exists() for part in parts_of(file)):
+        set_aside(file, moment)
+    rebuilt.replace(file)
+    sync_directory(file.parent)
+
+
+def _rebuilt(file: Path) -> Path:
+    return file.with_name(f"rebuilt-{file.name}")
+
+
+def _readable(seq: int, payload: bytes) -> bool:
+    try:
+        event_of(seq, zlib.crc32(payload), payload)
+    except JournalDamaged:
+        return False
+    return True
+
+
+def _desk_of(saved: Salvage, good: list[tuple[int, bytes]]) -> int | None:
+    """Return the desk number a damaged journal still tells: written, or in the client order id of the newest order."""
+    if saved.meta.get("desk", "").isdecimal():
+        return int(saved.meta["desk"])
+    for seq, payload in reversed(good):
+        event = event_of(seq, zlib.crc32(payload), payload)
+        if isinstance(event, OrderEvent):
+            with suppress(ValueError):
+                return ClientOrderId.parse(event.order).desk
+    return None

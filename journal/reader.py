@@ -17,7 +17,7 @@ from clock import EPOCH
 from domain import ZERO
 from errors import JournalDamaged, JournalError
 from events import AccountMarked, AlertRaised, AnyEvent, EntriesRefused, Event, LegFilled, LegSettled, StrategyChanged, TradeCreated
-from journal.schema import check_pages, event_rows, file_of, meta, open_engine, strategy_states, translated, url_of
+from journal.schema import check_pages, event_rows, meta, open_engine, strategy_states, translated, url_of
 
 # How many events are read, moved or deleted in one transaction.
 PAGE = 1000
@@ -27,6 +27,7 @@ LATEST = frozenset({StrategyChanged.__name__, EntriesRefused.__name__})
 
 _DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 _COLUMNS = event_rows.c
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class JournalReader:
@@ -53,7 +54,7 @@ class JournalReader:
     def events(
         self, *kinds: type[Event], trade: int | None = None, since: datetime | None = None, after: int = 0, last: int | None = None
     ) -> Iterator[AnyEvent]:
-        """Yield events oldest first: of these kinds (none: all), of a trade and its orders, since a moment, after a number, the last few."""
+        """Yield events oldest first: of these kinds (none: all), a trade with its orders, since a moment, after a number, the last few."""
         wanted: list[ColumnElement[bool]] = []
         if kinds:
             wanted.append(_COLUMNS.kind.in_([kind.__name__ for kind in kinds]))
@@ -175,4 +176,4 @@ def event_of(seq: int, crc: int, payload: bytes) -> AnyEvent:
 
 def microseconds(moment: datetime) -> int:
     """Return an aware moment as the journal's column `at` has it."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // _MICROSECOND

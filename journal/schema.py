@@ -191,18 +191,23 @@ _ADVICE = {
 
 @contextmanager
 def translated(act: str, otherwise: type[JournalError] = JournalError) -> Iterator[None]:
-    """Turn the database's failures into ours, each with what to do; one that has no advice becomes `otherwise`."""
+    """Turn the database's failures into ours, each with what to do; one without advice becomes `otherwise`."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
-        origin = getattr(error, "orig", None) or error
-        code = getattr(origin, "sqlite_errorcode", None)
-        basic = code & 0xFF if isinstance(code, int) else None
-        if basic in _DAMAGE or code in _UNREADABLE:
-            raise JournalDamaged(f"the journal cannot {act}: {origin}") from error
-        if basic in _ADVICE:
-            raise JournalError(f"the journal cannot {act}: {_ADVICE[basic]} ({origin})") from error
-        raise otherwise(f"the journal cannot {act}: {origin}") from error
+        raise explained(error, act, otherwise) from error
+
+
+def explained(error: Exception, act: str, otherwise: type[JournalError] = JournalError) -> JournalError:
+    """Return our word for a failure of the database, which then could not do `act`, with what a person should do about it."""
+    origin = getattr(error, "orig", None) or error
+    code = getattr(origin, "sqlite_errorcode", None)
+    basic = code & 0xFF if isinstance(code, int) else None
+    if basic in _DAMAGE or code in _UNREADABLE:
+        return JournalDamaged(f"the journal cannot {act}: {origin}")
+    if basic in _ADVICE:
+        return JournalError(f"the journal cannot {act}: {_ADVICE[basic]} ({origin})")
+    return otherwise(f"the journal cannot {act}: {origin}")
 
 
 # ---- one writer
@@ -218,9 +223,12 @@ class StateLock:
     _FORM = re.compile(r"desk (-1|\d+) trades (\d+) pid (\d+)")
 
     def __init__(self, file: Path) -> None:
-        """Take the lock; raise JournalError naming the process that has it."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the lock; raise JournalError naming the process that has it, or where the file cannot be written."""
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise JournalError(f"{file} cannot be written: {error.strerror}; check the owner and mode of its directory") from error
         found = self._FORM.match(os.pread(self._fd, 200, 0).decode("ascii", "replace"))
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,7 +14,8 @@ from errors import ConfigError
 Criteria = Mapping[str, object]
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_FIRST_MS = 10**11  # a bound this large is Unix milliseconds; days are far below it
+_MOST_DAYS = 10_000
+_FIRST_MS, _LAST_MS = 10**11, 10**13  # a bound in here, 1973 to 2286, is Unix milliseconds
 _STARTS, _ENDS = ("dte_min", "minExp", "min_days"), ("dte_max", "maxExp", "max_days")
 STRIKE_LIMITS = ("below_atm", "above_atm", "min_distance_pct", "max_distance_pct", "min_strike", "max_strike")
 RANKS = ("delta_mid", "delta_target", "strike_atm", "strike_otm", "strike_itm")
@@ -187,7 +188,7 @@ def _constraints(strike: object, delta: object, rank_by: object, put: bool) -> C
     _ordered(limits, "min_strike", "max_strike")
     _ordered(signed, "min", "max")
     banded = "min" in signed and "max" in signed
-    best = rank_by or ("delta_mid" if banded else "delta_target" if "target" in signed else "strike_atm")
+    best = rank_by if rank_by is not None else ("delta_mid" if banded else "delta_target" if "target" in signed else "strike_atm")
     known("rank_by", [best], RANKS)
     if (best == "delta_mid" and not banded) or (best == "delta_target" and "target" not in signed):
         raise ConfigError(f"rank_by {best!r} needs delta {'min and max' if best == 'delta_mid' else 'target'}")
@@ -221,10 +222,11 @@ def expiry_rule(criteria: object) -> ExpiryRule:
         return OnDate(_day(wish["symbol"]))
     if "dte" not in wish:
         return _window(wish)
-    if isinstance(wish["dte"], str):
-        known("expiry_criteria dte", [wish["dte"]], ("next",))
+    dte = wish["dte"]
+    if isinstance(dte, str) and re.fullmatch(r"[0-9.]+", dte) is None:
+        known("expiry_criteria dte", [dte], ("next",))
         return NextExpiry()
-    return NearestDte(_number("dte", wish["dte"], 0))
+    return NearestDte(_number("dte", dte, 0, _MOST_DAYS))
 
 
 def _window(wish: Criteria) -> ExpiryWindow:
@@ -251,8 +253,10 @@ def _bound(name: str, value: object) -> Decimal | datetime:
         if value.tzinfo is None:
             raise ConfigError(f"{name} must be an aware datetime, not {value!r}")
         return value
-    days = _number(name, value, 0)
-    return from_ms(int(days)) if days >= _FIRST_MS else days
+    bound = _number(name, value, 0, _LAST_MS)
+    if bound >= _FIRST_MS:
+        return from_ms(int(bound))
+    return _number(name, value, 0, _MOST_DAYS)
 
 
 def _day(text: object) -> date:

@@ -1,6 +1,7 @@
 """Listed options for wishes, out of a chain and a moment: pure; the whole structure or, with every reason, none of it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -127,9 +128,10 @@ def _found(leg: LegSpec, chain: Chain, now: datetime, sharing: Sequence[LegSpec]
         case _:
             assert_never(rule)
     for other in sharing:
-        also = _tradable(chain, _expiries(other.expiry_criteria, chain, now)[0], other.option_type)
-        strikes = {quote.option.strike for quote in also}
-        quotes = [quote for quote in quotes if quote.option.strike in strikes]
+        with suppress(NoMatchingInstrument):  # which refuses that leg, for its own reason
+            also = _tradable(chain, _expiries(other.expiry_criteria, chain, now)[0], other.option_type)
+            strikes = {quote.option.strike for quote in also}
+            quotes = [quote for quote in quotes if quote.option.strike in strikes]
     if not quotes:
         raise NoMatchingInstrument("no strike is listed for all the legs that wish for the same")
     return min(quotes, key=lambda quote: (abs(quote.option.strike - wanted), quote.option.strike))

@@ -42,6 +42,7 @@ class Order:
         "fee_lot",
         "holding",
         "id",
+        "index",
         "left",
         "liquidation",
         "lots",
@@ -54,17 +55,15 @@ class Order:
         "updated",
     )
 
-    def __init__(
-        self, number: int, account: Account, book: "Book", holding: Holding, asked: OrderRequest, price: int, lots: int, now: datetime
-    ) -> None:
+    def __init__(self, number: int, holding: Holding, asked: OrderRequest, price: int, lots: int, now: datetime) -> None:
         self.id = self.priority = number
-        self.account, self.book, self.holding, self.asked = account, book, holding, asked
+        self.account, self.book, self.holding, self.asked = holding.account, holding.book, holding, asked
         self.side = 1 if asked.side == 1 else -1
         self.price, self.lots, self.left = price, lots, lots
         self.state = OrderState.NEW
         self.spent = self.fee = self.fee_lot = self.realised = 0
         self.created = self.updated = now
-        self.liquidation = False
+        self.liquidation, self.index = False, holding.book.index_price
         self.cancel_at: datetime | None = None
         self.cancel_due: datetime | None = None
 
@@ -82,11 +81,9 @@ class Trade:
 
     __slots__ = ("at", "book", "id", "index", "iv", "lots", "maker", "maker_fee", "mark", "price", "taker", "taker_fee")
 
-    def __init__(
-        self, number: int, taker: Order, maker: Order, price: int, lots: int, taker_fee: int, maker_fee: int, at: datetime
-    ) -> None:
-        self.id, self.taker, self.maker, self.price, self.lots = number, taker, maker, price, lots
-        self.taker_fee, self.maker_fee, self.at = taker_fee, maker_fee, at
+    def __init__(self, number: int, taker: Order, maker: Order, price: int, lots: int, at: datetime) -> None:
+        self.id, self.taker, self.maker, self.price, self.lots, self.at = number, taker, maker, price, lots, at
+        self.taker_fee = self.maker_fee = 0
         book = self.book = taker.book
         self.mark, self.index, self.iv = book.mark_price, book.index_price, book.iv
 
@@ -108,9 +105,7 @@ class Book:
         self.max_limit = rules.max_limit_qty.get(option.underlying, rules.other_max_limit_qty)
         self.max_market = rules.max_market_qty.get(option.underlying, rules.other_max_market_qty)
         self.stops_at = option.expiry - rules.trading_stop
-        self.levels: dict[int, dict[int, dict[int, Order]]] = {1: {}, -1: {}}
-        self.heaps: dict[int, list[int]] = {1: [], -1: []}
-        self.resting = 0
+        self.clear()
         self.house, self.house_holding = house, Holding(number, house, self, option.expiry)
         self.holders: dict[int, Holding] = {}
         self.tape: deque[Trade] = deque(maxlen=TAPE_LENGTH)
@@ -119,7 +114,6 @@ class Book:
         self.view_at: datetime | None = None
         self.index_view: IndexView | None = None
         self.looked: datetime | None = None
-        self.flowed: datetime | None = None
         self.taped: datetime | None = None
         self.expired = False
         self.mark = self.addon = self.short_im = self.short_mm = self.maker_rate = self.taker_rate = self.liquidation_rate = 0
@@ -164,10 +158,10 @@ class Book:
         else:
             level[order.priority] = order
 
-    def remove(self, order: Order) -> None:
-        """Take an order out of its level, if it is there."""
+    def remove(self, order: Order, price: int | None = None) -> None:
+        """Take an order out of its level, if it is there; price tells where it rests if it was repriced since."""
         levels = self.levels[order.side]
-        key = -order.side * order.price
+        key = -order.side * (order.price if price is None else price)
         level = levels.get(key)
         if level is None or level.pop(order.priority, None) is None:
             return
@@ -178,9 +172,8 @@ class Book:
 
     def clear(self) -> None:
         """Empty both sides."""
-        for side in (1, -1):
-            self.levels[side].clear()
-            self.heaps[side].clear()
+        self.levels: dict[int, dict[int, dict[int, Order]]] = {1: {}, -1: {}}
+        self.heaps: dict[int, list[int]] = {1: [], -1: []}
         self.resting = 0
 
     def best_key(self, side: int) -> int | None:
@@ -196,6 +189,15 @@ class Book:
         """Tell whether an order of side at price ticks would trade at once."""
         best = self.best_key(-side)
         return best is not None and best <= side * price
+
+    def thin(self, side: int, price: int) -> None:
+        """Withdraw all but one lot of the market's quotes that an order of side at price ticks would meet."""
+        spared = 1
+        for quote in list(self.facing(side, price)):
+            if quote.account is self.house:
+                quote.left, spared = min(quote.left, spared), 0
+                if quote.left == 0:
+                    self.remove(quote)
 
     def facing(self, side: int, price: int) -> Iterator[Order]:
         """Yield what an order of side at price ticks would meet, best first."""
@@ -223,8 +225,7 @@ class Book:
 
 def house_order(number: int, book: Book, side: int, price: int, lots: int, now: datetime) -> Order:
     """Return a quote or an order of the rest of the market."""
-    asked = _HOUSE_ASKS[side]
-    return Order(number, book.house, book, book.house_holding, asked, price, lots, now)
+    return Order(number, book.house_holding, _HOUSE_ASKS[side], price, lots, now)
 
 
 _HOUSE_ASKS = {

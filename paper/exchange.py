@@ -5,7 +5,7 @@ Market time here never goes back. What the engine changed is written before anyt
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -151,7 +151,7 @@ class PaperExchange:
         self._unsaved.append(row("transfer", moved.id, moved))
 
     def settle(self) -> None:
-        """Write what changed since the last call, and tell the listeners; raise JournalError, keeping it for the next call, if that fails."""
+        """Write what changed since the last call, and tell the listeners; raise JournalError, and keep it, if that fails."""
         changes, events = self.engine.drain_changes(), self.engine.drain_events()
         if self._store is not None:
             self._unsaved.extend(rows_of(changes))

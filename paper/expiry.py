@@ -70,7 +70,6 @@ def _pay(matching: Matching, holding: Holding, per_lot: int, fee: int, now: date
         matching.record.turned(holding, before)
 
 
-
 def _exercise(number: int, holding: Holding, price: Decimal, per_lot: int, fee: int, now: datetime) -> ExerciseRow:
     book, lots = holding.book, holding.lots
     opened, settled = -holding.cost, lots * per_lot

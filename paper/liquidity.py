@@ -45,15 +45,29 @@ class Liquidity:
         """Bring a book to now: first the orders of others since the last look, then the market's new quotes and mark."""
         if book.looked is not None and now <= book.looked:
             return
-        if book.resting and book.flowed is not None:
-            self._flow(book, book.flowed, min(now, book.expiry))
-        book.flowed = book.looked = now
+        if book.resting and book.looked is not None:
+            self._flow(book, book.looked, min(now, book.expiry))
+        book.looked = now
         view = None if now >= book.expiry else self.feed.view(book.symbol, now)
         if view is None:
             return
         index = self.index(book.underlying, now)
         if view is not book.view or index is not book.index_view:
             self._revalue(book, view, index, now)
+
+    def recall(self, book: Book, advanced: datetime) -> None:
+        """Value a restored book as of the last time it was looked at, without new quotes or orders of others.
+
+        Its row may be older than that: the heartbeat and each of its orders looked at it too.
+        """
+        orders = (order for holding in book.holders.values() for order in holding.account.open.values() if order.book is book)
+        book.looked = max([advanced, *(order.updated for order in orders), *([] if book.looked is None else [book.looked])])
+        moment = min(book.looked, book.expiry - timedelta(milliseconds=1))
+        view = self.feed.view(book.symbol, moment)
+        if view is not None:
+            book.revalue(view, self.feed.index(book.underlying, moment))
+            for holding in book.holders.values():
+                remargin(holding)
 
     def print_flow(self, book: Book, now: datetime) -> None:
         """Let the orders of others trade with the market in a book where no user order rests, so that its tape is alive."""

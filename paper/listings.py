@@ -1,7 +1,8 @@
 """Which strikes the synthetic market lists, and since when: a grid round the index, refined as expiry nears, kept until expiry.
 
 Strikes are added when an expiry is first listed, each day at 08:00 UTC, and 12, 6 and 3 hours before expiry: all round multiples
-inside ±2.2 standard deviations that have no neighbour closer than 0.6 of the new step. Nothing is ever withdrawn before expiry.
+from just below −2.2 to just above +2.2 standard deviations that have no neighbour closer than 0.6 of the new step. Nothing is ever
+withdrawn before expiry.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +52,7 @@ class Listings:
         index = self._index_at(moment)
         low, high = index * exp(-REACH * deviation), index * exp(REACH * deviation)
         step = strike_step(low, high, self._wanted)
-        wanted = range(max(step, ceil(low / step) * step), floor(high / step) * step + 1, step)
+        wanted = range(max(step, floor(low / step) * step), ceil(high / step) * step + 1, step)
         return [strike for strike in wanted if all(abs(strike - other) > NEIGHBOUR * step for other in known)]
 
 
@@ -78,11 +79,13 @@ class _Board:
 
 
 def strike_step(low: float, high: float, wanted: int) -> int:
-    """Return the largest whole step, 1, 2, 2.5 or 5 times a power of ten, with wanted multiples or more between low and high."""
+    """Return the largest whole step, 1, 2, 2.5 or 5 times a power of ten, with wanted multiples or more from low to high; at least 1."""
     ideal = (high - low) / wanted
-    magnitude = 10.0 ** floor(log10(ideal)) if ideal > 0 else 0.0
-    fitting = [m * magnitude for m in _ROUND if m * magnitude <= ideal * (1 + 1e-9) and (m * magnitude).is_integer()]
-    return int(max(fitting, default=1))
+    if ideal < 1:
+        return 1
+    magnitude = 10 ** floor(log10(ideal))
+    fitting = [m * magnitude for m in _ROUND if m * magnitude <= ideal * (1 + 1e-9) and (m * magnitude) % 1 == 0]
+    return int(max(fitting))
 
 
 def _additions(first: datetime, expiry: datetime) -> Iterator[datetime]:

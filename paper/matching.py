@@ -6,7 +6,7 @@ gets the maker's price. Two orders of one account never match each other.
 
 from datetime import datetime
 
-from paper.book import Book, Order, Trade
+from paper.book import Book, Order, Trade, house_order
 from paper.fees import rounded_fee, trade_fee
 from paper.ledger import Account, Holding
 from paper.margin import remargin
@@ -47,15 +47,27 @@ class Matching:
             elif not self._spare(taker, maker, now):
                 return
 
-    def rest(self, order: Order, now: datetime) -> None:
-        """Leave what is left of a taker in the book."""
+    def rest(self, order: Order) -> None:
+        """Leave what is left of a user's order in the book."""
         book = order.book
-        if not book.resting:
+        if not book.resting and self.record.on:
             self.record.books[book.symbol] = book
         book.rest(order)
-        if order.left == order.lots:
-            order.updated = now
-            self.record.order(order)
+
+    def fill(self, order: Order, now: datetime) -> None:
+        """Fill what is left of a resting order at its own price, whatever stands before it in the queue."""
+        taker = house_order(self.number(), order.book, -order.side, order.price, order.left, now)
+        self._match(taker, order, order.price, now)
+
+    def complete(self, order: Order, now: datetime) -> None:
+        """End an order as filled with the quantity it has."""
+        order.book.remove(order)
+        order.holding.work(order, -order.left)
+        remargin(order.holding)
+        order.lots -= order.left
+        order.left, order.state, order.updated = 0, _FILLED, now
+        self._close(order)
+        self.record.order(order)
 
     def finish(self, order: Order, state: OrderState, now: datetime) -> None:
         """End an order that is not filled: it leaves the book and what it reserved is free again."""
@@ -70,8 +82,11 @@ class Matching:
     def open(self, order: Order) -> None:
         """Count a new order among its account's open ones."""
         account, underlying = order.account, order.book.underlying
-        account.open[order.id] = order
+        account.orders[order.id] = account.open[order.id] = order
+        if order.asked.client_id is not None:
+            account.by_client[order.asked.client_id] = order
         account.working[underlying] = account.working.get(underlying, 0) + 1
+        self.record.order(order)
 
     def _close(self, order: Order) -> None:
         account = order.account
@@ -90,8 +105,10 @@ class Matching:
             maker_fee = trade_fee(lots * book.maker_rate, cap)
         number = self.next_id
         self.next_id = number + 1
-        trade = Trade(number, taker, maker, price, lots, taker_fee, maker_fee, now)
-        self.record.trades.append(trade)
+        trade = Trade(number, taker, maker, price, lots, now)
+        trade.taker_fee, trade.maker_fee = taker_fee, maker_fee
+        if self.record.on:
+            self.record.trades.append(trade)
         self._tape(trade, book)
         self.fees.cash += taker_fee + maker_fee
         maker.left -= lots
@@ -137,7 +154,7 @@ class Matching:
         lots = min(taker.left, maker.left)
         taker.left -= lots
         maker.left -= lots
-        self._tape(Trade(self.number(), taker, maker, price, lots, 0, 0, now), taker.book)
+        self._tape(Trade(self.number(), taker, maker, price, lots, now), taker.book)
         if not maker.left:
             taker.book.remove(maker)
 

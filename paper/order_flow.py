@@ -97,7 +97,7 @@ def _limit(view: OptionView, candidate: Candidate) -> Decimal:
     willing = Decimal(min(candidate.willing, 1.0)) * candidate.side.sign
     wish = (bid + ask + willing * (ask - bid)) / 2
     rounding = ROUND_FLOOR if candidate.side is Side.BUY else ROUND_CEILING
-    return min(max((wish / tick).to_integral_value(rounding) * tick, bid), ask)
+    return (wish / tick).to_integral_value(rounding) * tick
 
 
 def _poisson(mean: float, u: float) -> int:

@@ -49,20 +49,7 @@ class Record:
         """Note an order as it stands."""
         if self.on:
             self.orders[order.id] = order
-            self.notes.append(
-                (
-                    order,
-                    order.state,
-                    order.price,
-                    order.lots,
-                    order.left,
-                    order.spent,
-                    order.fee,
-                    order.realised,
-                    order.updated,
-                    trade,
-                )
-            )
+            self.notes.append(_note(order, trade))
 
     def turned(self, holding: Holding, before: int) -> None:
         """Note that a holding was before lots and its account's cash changed."""
@@ -77,6 +64,16 @@ class Record:
             self.holdings[holding.id] = holding
             self.accounts[holding.account.user] = holding.account
             self.books[holding.book.symbol] = holding.book
+
+    def written(self) -> None:
+        """Forget which rows were touched."""
+        self.orders, self.accounts, self.holdings, self.books = {}, {}, {}, {}
+        self.trades, self.exercises = [], []
+
+    def forget(self) -> None:
+        """Forget everything noted."""
+        self.written()
+        self.notes = []
 
     def drain_events(self) -> list[Event]:
         """Return what happened since the last call, oldest first, balances at the end."""
@@ -96,21 +93,23 @@ class Record:
         return events
 
 
+def _note(order: Order, trade: Trade | None) -> _OrderNote:
+    return order, order.state, order.price, order.lots, order.left, order.spent, order.fee, order.realised, order.updated, trade
+
+
 def _order_changed(note: _OrderNote) -> OrderChanged:
-    order, state, price, lots, left, spent, fee, realised, updated, trade = note
-    row = _order_row(order, state, price, lots, left, spent, fee, realised, updated)
+    order, trade = note[0], note[-1]
     fill = None if trade is None else trade_row(trade, is_taker=trade.taker is order)
-    return OrderChanged(user=order.account.user, order=row, trade=fill)
+    return OrderChanged(user=order.account.user, order=_row(note), trade=fill)
 
 
 def order_row(order: Order) -> OrderRow:
     """Return an order as it stands."""
-    return _order_row(order, order.state, order.price, order.lots, order.left, order.spent, order.fee, order.realised, order.updated)
+    return _row(_note(order, None))
 
 
-def _order_row(
-    order: Order, state: OrderState, price: int, lots: int, left: int, spent: int, fee: int, realised: int, updated: datetime
-) -> OrderRow:
+def _row(note: _OrderNote) -> OrderRow:
+    order, state, price, lots, left, spent, fee, realised, updated, _ = note
     book, asked, filled = order.book, order.asked, lots - left
     return OrderRow(
         order_id=order.id,
@@ -135,7 +134,7 @@ def _order_row(
         created=order.created,
         updated=updated,
         margin=usd(order_margin(order, price, 0 if state.final else left)),
-        index=book.index_price,
+        index=order.index,
         liquidation=order.liquidation,
         limit=price * book.tick,
         slippage=asked.slippage,
@@ -232,7 +231,8 @@ def book_row(book: Book) -> BookRow:
         symbol=book.symbol,
         option=book.option,
         view_at=book.view_at,
-        flowed=book.flowed,
+        looked=book.looked,
+        expired=book.expired,
         last_price=last,
         quotes=sorted(quotes, key=lambda quote: quote.priority),
     )

@@ -13,10 +13,10 @@ from loguru import logger
 
 from clock import to_ms
 from domain import Option, decimal_of
-from errors import DataNotFresh
+from errors import ConfigError, DataNotFresh
 from paper.contracts import TERMS
 from paper.dice import Dice
-from paper.ladders import Grid, Ladder, noise_of, rungs
+from paper.ladders import LEVELS, Grid, Ladder, noise_of, rungs
 from paper.market import Flow, IndexView, OptionView
 from paper.order_flow import OrderFlow
 from paper.pricing import YEAR, value
@@ -36,13 +36,23 @@ MEAN_FLOW = {"BTC": Decimal("0.5"), "ETH": Decimal(8)}
 class ReplayFeed:
     """The recordings of a directory as a market; the same for the same directory and seed.
 
-    `seed` and `flow_per_minute` shape what is modelled. Raises ConfigError for a directory without recordings of an underlying, or of
-    an unknown layout. Not safe for several threads at once.
+    `seed`, `levels` and `flow_per_minute` shape what is modelled; with one level nobody can cross at any but the recorded prices.
+    Raises ConfigError for a directory without recordings of an underlying, or of an unknown layout. Not safe for several threads at
+    once.
     """
 
     def __init__(
-        self, path: Path | str, underlyings: Sequence[str] = ("BTC", "ETH"), *, seed: int = 0, flow_per_minute: float = 10.0
+        self,
+        path: Path | str,
+        underlyings: Sequence[str] = ("BTC", "ETH"),
+        *,
+        seed: int = 0,
+        levels: int = LEVELS,
+        flow_per_minute: float = 10.0,
     ) -> None:
+        if not 1 <= levels <= LEVELS:
+            raise ConfigError(f"levels must be from 1 to {LEVELS}, not {levels}")
+        self._levels = levels
         self._recordings = {name: Recordings(Path(path), name) for name in underlyings}
         self._dice = Dice(seed)
         self._flow = OrderFlow(self._dice, flow_per_minute, {name: MEAN_FLOW[name] for name in underlyings})
@@ -157,8 +167,8 @@ class ReplayFeed:
         ask = _ticks(quote.ask, recording.index_price, terms.tick, ROUND_CEILING)
         step = max(1, (ask - bid) // 4 if bid is not None and ask is not None else (bid or ask or 0) // 20)
         return (
-            () if bid is None else rungs(bid, -step, noise.bids, grid),
-            () if ask is None else rungs(ask, step, noise.asks, grid),
+            () if bid is None else rungs(bid, -step, noise.bids[: self._levels], grid),
+            () if ask is None else rungs(ask, step, noise.asks[: self._levels], grid),
         )
 
 

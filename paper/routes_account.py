@@ -65,7 +65,7 @@ def deposits(exchange: PaperExchange, call: Call) -> JsonObject:
     """List deposits and withdrawals, newest first (4.5); there are no withdrawals."""
     kind = call.params.maybe_integer("type")
     since, until = call.params.maybe_moment("startTime"), call.params.maybe_moment("endTime")
-    rows = [
+    rows: list[JsonObject] = [
         {
             "transactionRecordId": deposit.id,
             "createTime": deposit.at.isoformat(timespec="milliseconds"),

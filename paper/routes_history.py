@@ -1,8 +1,7 @@
-"""The endpoints that tell what became of orders: positions, open orders, histories, exercises. Source: Coincall API 5.9 and 5.18 to 5.22."""
+"""What became of orders: positions, open orders, histories, exercises. Source: Coincall API 5.9 and 5.18 to 5.22."""
 
 from datetime import datetime, timedelta
 
-from domain import ZERO
 from paper.answers import JsonObject, ms, num, num_or_zero
 from paper.exchange import PaperExchange
 from paper.limits import QUERIES
@@ -163,8 +162,8 @@ def _position_row(row: PositionRow) -> JsonObject:
         "value": num(row.value),
         "initMargin": num(row.initial_margin),
         "maintMargin": num(row.maintenance_margin),
-        "upnl": num(row.upnl if row.upnl is not None else ZERO),
-        "roi": num(row.roi if row.roi is not None else ZERO),
+        "upnl": num(row.upnl),
+        "roi": num(row.roi),
         "upnlByMarkPrice": num(row.upnl_mark),
         "roiByMarkPrice": num(row.roi_mark),
         "rspl": num(row.realised),

@@ -1,6 +1,6 @@
-"""The endpoints that tell of the market: instruments, chains, books, trades, index, settlement prices. Source: Coincall API 3, 5 and 6.2."""
+"""What the market shows: instruments, chains, books, trades, index, settlement prices. Source: Coincall API 3, 5 and 6.2."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -231,7 +231,8 @@ def _holdings(exchange: PaperExchange, call: Call) -> Mapping[str, Decimal]:
 def _chain_entry(exchange: PaperExchange, view: OptionView, now: datetime, held: Mapping[str, Decimal]) -> JsonObject:
     option, day = view.option, _daily(exchange, view.option.symbol, now)
     last = exchange.engine.reports.last_price(option.symbol)
-    bid, ask = (view.bids[0] if view.bids else None), (view.asks[0] if view.asks else None)
+    bid, bid_size = _best(view.bids)
+    ask, ask_size = _best(view.asks)
     return {
         "optionId": option_id(option.symbol),
         "index": f"{option.underlying}USD",
@@ -241,12 +242,12 @@ def _chain_entry(exchange: PaperExchange, view: OptionView, now: datetime, held:
         "displayName": display_name(option),
         "endTime": ms(option.expiry),
         "volume": num(day.volume),
-        "bid": num_or_zero(bid and bid.price),
-        "bidSize": num_or_zero(bid and bid.size),
-        "bidIv": _iv(view, bid and bid.price, now),
-        "ask": num_or_zero(ask and ask.price),
-        "askSize": num_or_zero(ask and ask.size),
-        "askIv": _iv(view, ask and ask.price, now),
+        "bid": num_or_zero(bid),
+        "bidSize": num_or_zero(bid_size),
+        "bidIv": _iv(view, bid, now),
+        "ask": num_or_zero(ask),
+        "askSize": num_or_zero(ask_size),
+        "askIv": _iv(view, ask, now),
         "markIv": view.mark_iv,
         "lastPriceIv": _iv(view, last, now),
         "userPosition": num(held.get(option.symbol, ZERO)),
@@ -295,6 +296,10 @@ def _iv(view: OptionView, price: Decimal | None, now: datetime) -> float:
         return round(implied_vol(option.option_type, float(price), float(view.underlying_price), float(option.strike), years), 6)
     except ValueError:
         return 0.0
+
+
+def _best(levels: Sequence[Level]) -> tuple[Decimal | None, Decimal | None]:
+    return (levels[0].price, levels[0].size) if levels else (None, None)
 
 
 def _level(level: Level) -> JsonObject:

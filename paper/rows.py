@@ -17,9 +17,10 @@ R = TypeVar("R")
 
 
 class MetaRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange as a whole: its last moment and the next free number."""
+    """The exchange as a whole: its last moment, its last heartbeat and the next free number."""
 
     now: datetime
+    advanced: datetime
     next_id: int
 
 
@@ -164,7 +165,8 @@ class BookRow(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     option: Option
     view_at: datetime | None
-    flowed: datetime | None
+    looked: datetime | None
+    expired: bool
     last_price: Decimal | None
     quotes: list[QuoteRow]
 

@@ -41,7 +41,7 @@ class Store:
             directory.mkdir(parents=True, exist_ok=True)
             self._connection = self._open()
             self._connection.execute(select(_ROWS.c.key).limit(1)).all()
-            self.write([("meta", "format", "1")])
+            self.write([("format", "format", "1")])
         except (OSError, SQLAlchemyError) as error:
             reason = getattr(error, "orig", None) or error
             raise ConfigError(f"the state directory {directory} cannot be used: {reason}") from error

@@ -81,7 +81,7 @@ class SyntheticFeed:
         underlyings: Sequence[str | SimulatedUnderlying] = tuple(UNDERLYINGS),
         step: timedelta = _SECOND,
         *,
-        strikes_per_expiry: int = 8,
+        strikes_per_expiry: int = 7,
         flow_per_minute: float = 10.0,
         shape: SmileShape | None = None,
     ) -> None:

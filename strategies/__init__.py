@@ -5,9 +5,13 @@ Write a file beside these, import its factory and add it to STRATEGIES.
 
 from collections.abc import Sequence
 
+from strategies.iron_condor import iron_condor
 from strategies.micro_strangle import micro_strangle
+from strategies.short_strangle import short_strangle
 from strategy import StrategyFactory
 
 STRATEGIES: Sequence[StrategyFactory] = [
     micro_strangle,
+    short_strangle,
+    iron_condor,
 ]

@@ -34,7 +34,7 @@ from conditions import (
 from domain import AccountSnapshot, Basis, ExecutionMode, ExecutionParams, Side, TradeView, Verdict, WhenIncomplete
 from option_selection import LegSpec
 from strategy.config import StrategyConfig, StrategyFactory, load_strategies
-from strategy.record import Refusal, StrategyHistory, StrategyState, StrategyStatistics, histories
+from strategy.record import Refusal, StrategyHistory, StrategyState, StrategyStatistics, histories, statistics_of
 from strategy.runner import ChainSource, StrategyRunner, TradeDesk
 from structures import (
     bear_call_spread,
@@ -103,6 +103,7 @@ __all__ = [
     "ratio_spread",
     "reverse_iron_condor",
     "spread_below",
+    "statistics_of",
     "straddle",
     "strangle",
     "structure_delta_limit",

@@ -76,7 +76,7 @@ class Refusals:
         """Return the event for what was counted since the last one, at most once a minute; None if it is not time or nothing new."""
         if not self._new or (self._flushed_at is not None and now - self._flushed_at < FLUSH_EVERY):
             return None
-        latest = "" if self.latest is None else f"{self.latest.label}: {self.latest.reason}"
+        latest = "nothing: it has entered since" if self.latest is None else f"{self.latest.label}: {self.latest.reason}"
         return EntriesRefused(at=now, strategy=self._strategy, latest=latest, counts=dict(self._new))
 
     def flushed(self, now: datetime) -> None:

@@ -112,6 +112,8 @@ class StrategyRunner:
     @property
     def why_not(self) -> str:
         """Return the same for people; empty if it did enter, or has not looked yet."""
+        if self.state is not StrategyState.RUNNING:
+            return self._standing
         return "" if self.refusal is None else str(self.refusal)
 
     @property
@@ -181,7 +183,7 @@ class StrategyRunner:
             self._refuse("risk", str(denied), account.now)
 
     def _gates(self, account: AccountSnapshot) -> Iterator[tuple[str, Verdict]]:
-        yield "state", Verdict(self.state is StrategyState.RUNNING, f"{self.state}{self._why and f' because {self._why}'}")
+        yield "state", Verdict(self.state is StrategyState.RUNNING, self._standing)
         yield "entries", self._desk.entries_allowed
         yield "max_concurrent_trades", self._concurrency()
         yield "max_trades_per_day", self._day(account.now)
@@ -264,6 +266,10 @@ class StrategyRunner:
             self._report(
                 "on_trade_closed", f"{self.name}: on_trade_closed raised {error!r} for {trade.id}", "mend it; it is not called again"
             )
+
+    @property
+    def _standing(self) -> str:
+        return f"{self.state} because {self._why}" if self._why else str(self.state)
 
     def _record(self, state: StrategyState, reason: str) -> None:
         self._journal.append(StrategyChanged(at=self._now(), strategy=self.name, state=state, reason=reason))

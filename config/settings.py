@@ -1,0 +1,135 @@
+"""All that the user may set, as one frozen value; this is the only place that names the venue's hosts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from config.values import choice, decimal, host, market, maybe, path, seconds, whole
+from domain import Environment
+from errors import ConfigError
+
+LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
+PAPER_KEY, PAPER_SECRET = "paper-key", "paper-secret"  # what the embedded exchange is started with; opens nothing else
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Where an environment answers: REST and WebSocket, scheme, host and port only."""
+
+    rest: str
+    stream: str
+
+
+# Source: Coincall API 1.1.
+HOSTS: Mapping[Environment, Hosts] = {
+    Environment.PRODUCTION: Hosts("https://api.coincall.com", "wss://ws.coincall.com"),
+    Environment.TESTNET: Hosts("https://betaapi.coincall.com", "wss://betaws.coincall.com"),
+}
+
+
+class Settings(BaseModel):
+    """Everything the user may set, checked. Durations are timedelta, money is USD; secrets show themselves only when asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    environment: Annotated[Environment, BeforeValidator(choice("paper", "testnet", "production", fold=str.lower))] = Field(
+        Environment.PAPER, alias="TRADING_ENVIRONMENT"
+    )
+    key_test: SecretStr | None = Field(None, alias="COINCALL_API_KEY_TEST")
+    secret_test: SecretStr | None = Field(None, alias="COINCALL_API_SECRET_TEST")
+    key_prod: SecretStr | None = Field(None, alias="COINCALL_API_KEY_PROD")
+    secret_prod: SecretStr | None = Field(None, alias="COINCALL_API_SECRET_PROD")
+    key_paper: SecretStr = Field(SecretStr(PAPER_KEY), alias="COINCALL_API_KEY_PAPER")
+    secret_paper: SecretStr = Field(SecretStr(PAPER_SECRET), alias="COINCALL_API_SECRET_PAPER")
+    given_base_url: Annotated[str | None, BeforeValidator(maybe(host("http")))] = Field(None, alias="COINCALL_BASE_URL")
+    given_ws_url: Annotated[str | None, BeforeValidator(maybe(host("ws")))] = Field(None, alias="COINCALL_WS_URL")
+
+    poll_interval: Annotated[timedelta, BeforeValidator(seconds("0.5", "60"))] = Field(
+        timedelta(seconds=2), alias="TRADER_POLL_INTERVAL_SECONDS"
+    )
+    tick_interval: Annotated[timedelta, BeforeValidator(seconds("0.01", "60"))] = Field(
+        timedelta(seconds=0.25), alias="TRADER_TICK_INTERVAL_SECONDS"
+    )
+    max_data_age: Annotated[timedelta, BeforeValidator(seconds("1", "3600"))] = Field(
+        timedelta(seconds=30), alias="TRADER_MAX_DATA_AGE_SECONDS"
+    )
+    frozen_after: Annotated[timedelta, BeforeValidator(seconds("1", "86400"))] = Field(
+        timedelta(seconds=300), alias="TRADER_FROZEN_AFTER_SECONDS"
+    )
+    http_timeout: Annotated[timedelta, BeforeValidator(seconds("1", "300"))] = Field(
+        timedelta(seconds=30), alias="TRADER_HTTP_TIMEOUT_SECONDS"
+    )
+    io_workers: Annotated[int, BeforeValidator(whole(1, 32))] = Field(4, alias="TRADER_IO_WORKERS")
+    max_orders_open: Annotated[int | None, BeforeValidator(maybe(whole(1, 1000)))] = Field(None, alias="TRADER_MAX_ORDERS_OPEN")
+    max_order_notional: Annotated[Decimal | None, BeforeValidator(maybe(decimal("1", "1000000000", "US dollars")))] = Field(
+        None, alias="TRADER_MAX_ORDER_NOTIONAL_USD"
+    )
+
+    state_dir: Annotated[Path, BeforeValidator(path)] = Field(Path("state"), alias="TRADER_STATE_DIR")
+    log_dir: Annotated[Path, BeforeValidator(path)] = Field(Path("logs"), alias="TRADER_LOG_DIR")
+    log_level: Annotated[str, BeforeValidator(choice(*LOG_LEVELS, fold=str.upper))] = Field("INFO", alias="TRADER_LOG_LEVEL")
+    journal_url: SecretStr | None = Field(None, alias="TRADER_JOURNAL_URL")
+    snapshot_interval: Annotated[timedelta, BeforeValidator(seconds("1", "86400"))] = Field(
+        timedelta(seconds=60), alias="TRADER_SNAPSHOT_SECONDS"
+    )
+    health_interval: Annotated[timedelta, BeforeValidator(seconds("1", "86400"))] = Field(
+        timedelta(seconds=300), alias="TRADER_HEALTH_SECONDS"
+    )
+    alert_cooldown: Annotated[timedelta, BeforeValidator(seconds("0", "86400"))] = Field(
+        timedelta(seconds=900), alias="TRADER_ALERT_COOLDOWN_SECONDS"
+    )
+
+    paper_market: Annotated[Literal["synthetic"] | Path, BeforeValidator(market)] = Field("synthetic", alias="TRADER_PAPER_MARKET")
+    paper_speed: Annotated[float, BeforeValidator(decimal("0.01", "10000", "a number"))] = Field(1.0, alias="TRADER_PAPER_SPEED")
+    paper_seed: Annotated[int, BeforeValidator(whole(0, 2**31 - 1))] = Field(1, alias="TRADER_PAPER_SEED")
+    paper_cash: Annotated[Decimal, BeforeValidator(decimal("1", "1000000000", "US dollars"))] = Field(
+        Decimal(100_000), alias="TRADER_PAPER_CASH"
+    )
+    paper_port: Annotated[int, BeforeValidator(whole(0, 65535))] = Field(0, alias="TRADER_PAPER_PORT")
+
+    @property
+    def embedded(self) -> bool:
+        """Whether we start the paper exchange ourselves."""
+        return self.environment is Environment.PAPER and self.given_base_url is None
+
+    @property
+    def base_url(self) -> str | None:
+        """REST address; None where the embedded exchange will say it once it listens."""
+        hosts = HOSTS.get(self.environment)
+        return self.given_base_url or (None if hosts is None else hosts.rest)
+
+    @property
+    def ws_url(self) -> str | None:
+        """WebSocket address; None where the embedded exchange will say it once it listens."""
+        hosts = HOSTS.get(self.environment)
+        return self.given_ws_url or (None if hosts is None else hosts.stream)
+
+    @property
+    def api_key(self) -> SecretStr:
+        """The key of the chosen environment; raise ConfigError where load_settings has not seen to it that there is one."""
+        keys = {Environment.PAPER: self.key_paper, Environment.TESTNET: self.key_test, Environment.PRODUCTION: self.key_prod}
+        return _present(keys[self.environment])
+
+    @property
+    def api_secret(self) -> SecretStr:
+        """The secret of the chosen environment; raise ConfigError where load_settings has not seen to it that there is one."""
+        held = {Environment.PAPER: self.secret_paper, Environment.TESTNET: self.secret_test, Environment.PRODUCTION: self.secret_prod}
+        return _present(held[self.environment])
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret that was given, in clear, for the one who must keep them out of the logs."""
+        held = (getattr(self, name) for name in type(self).model_fields)
+        texts = (value.get_secret_value() for value in held if isinstance(value, SecretStr))
+        return tuple(text for text in texts if text not in {PAPER_KEY, PAPER_SECRET})
+
+
+def _present(secret: SecretStr | None) -> SecretStr:
+    if secret is None:
+        raise ConfigError("the chosen environment has no API key: write one into .env, see docs/configuration.md")
+    return secret

@@ -1,0 +1,217 @@
+"""The one place that names concrete classes: builds every service from settings and wires them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alerts import AlertDesk
+
+from account_manager import AccountManager, PositionMonitor
+from auth import Credentials
+from clock import Clock, SystemClock
+from config import Settings
+from exchanges.coincall.client import CoincallClient
+from exchanges.coincall.gateway import CoincallAccount, CoincallMarket, CoincallOrders
+from exchanges.coincall.transport import Transport, validity_window
+from journal import Journal, OpenedJournal
+from lifecycle_manager import Desk, LifecycleManager
+from market_data import MarketData
+from ports import AccountReader, OrderGateway
+from risk import RiskLimits
+from settling import SettlementDesk
+from strategy import StrategyConfig, StrategyRunner, histories
+from trade_execution import Patience, TradeExecutor
+from workers import Inbox, ThreadPool
+
+if TYPE_CHECKING:
+    from paper.dry_run import DryRunDesk
+
+ORDER_WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Every span by which the daemon paces itself, in market time, stretched where the market runs faster than the wall.
+
+    What waits for the network or the processor cannot shrink with the market: at speed 3600 a reply that takes 10 ms takes 36 s.
+    """
+
+    tick: timedelta
+    poll: timedelta
+    max_age: timedelta
+    frozen_after: timedelta | None
+    patience: Patience
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingContext:
+    """Every service by its role, built once; whoever works is handed what it uses, never this."""
+
+    settings: Settings
+    clock: Clock
+    opened: OpenedJournal
+    alerts: AlertDesk
+    inbox: Inbox
+    reads: ThreadPool
+    writes: ThreadPool
+    transport: Transport
+    market: MarketData
+    account: AccountManager
+    monitor: PositionMonitor
+    executor: TradeExecutor
+    lifecycle: LifecycleManager
+    runners: tuple[StrategyRunner, ...]
+    rehearsal: DryRunDesk | None
+
+    def close(self, timeout: float) -> None:
+        """Let what is on its way to the venue finish, book what came of it, then let go of everything."""
+        self.writes.close(timeout)
+        self.reads.close(timeout / 4)
+        self.inbox.drain()
+        self.transport.close()
+        self.opened.journal.close()
+
+
+def pace_of(settings: Settings, clock: Clock, spacing: timedelta | None) -> Pace:
+    """Return the daemon's pace; `spacing` is the longest gap of a recorded market, None where quotes are live.
+
+    A recorded quote holds until the next one: it counts as fresh for the longest gap, and a price that stands still is no alarm.
+    """
+    speed = max(1.0, clock.speed) if isinstance(clock, SystemClock) else 1.0
+    real = timedelta(seconds=speed)
+    usual = Patience()
+    patience = replace(
+        usual,
+        sweep=max(usual.sweep, real / 20),
+        ask_again=max(usual.ask_again, real / 20),
+        ask_at_most=max(usual.ask_at_most, real),
+        cancel_again=max(usual.cancel_again, real / 2),
+        absence=usual.absence * speed,
+        missing_fill=max(usual.missing_fill, real * 2),
+    )
+    return Pace(
+        tick=max(settings.tick_interval, real / 50),
+        poll=max(settings.poll_interval, real / 10),
+        max_age=max(settings.max_data_age, real * 2) + (spacing or timedelta(0)),
+        frozen_after=max(settings.frozen_after, real * 60) if spacing is None else None,
+        patience=patience,
+    )
+
+
+def build_context(
+    settings: Settings,
+    strategies: Sequence[StrategyConfig],
+    clock: Clock,
+    opened: OpenedJournal,
+    *,
+    base_url: str,
+    home: Path,
+    spacing: timedelta | None = None,
+) -> TradingContext:
+    """Build and wire every service over an opened journal; connects to nothing yet."""
+    journal, pace = opened.journal, pace_of(settings, clock, spacing)
+    alerts = AlertDesk(journal, clock, settings.alert_cooldown)
+    inbox = Inbox()
+    reads, writes = ThreadPool(inbox, settings.io_workers, "read"), ThreadPool(inbox, ORDER_WORKERS, "order")
+    transport = _transport(settings, clock, base_url)
+    client = CoincallClient(transport)
+    feed = CoincallMarket(client)
+    market = MarketData(feed, reads, clock, alerts, max_age=pace.max_age, frozen_after=pace.frozen_after)
+    account = AccountManager(CoincallAccount(client, clock), reads, clock, alerts, max_age=pace.max_age)
+    monitor = PositionMonitor(account, market, inbox, clock, alerts, poll_interval=pace.poll, tick_interval=pace.tick)
+
+    orders = _Orders(journal, clock, alerts, reads, writes, settings, pace.patience)
+    live = orders.desk(CoincallOrders(client, clock), CoincallAccount(client, clock))
+    rehearsal = _dry_run(feed, clock, settings, home) if any(strategy.dry_run for strategy in strategies) else None
+    lifecycle = LifecycleManager(
+        live=live,
+        simulated=None if rehearsal is None else orders.desk(rehearsal, rehearsal),
+        journal=journal,
+        clock=clock,
+        alerts=alerts,
+        desk=journal.desk,
+        next_number=journal.next_trade_number(),
+    )
+    runners = _restored(journal, lifecycle, strategies, market, clock, alerts)
+    monitor.watch(lifecycle.options_in_use)
+    monitor.on_update(lifecycle.tick, "trades")
+    for runner in runners:
+        monitor.on_update(runner.tick, f"strategy {runner.name}")
+    return TradingContext(
+        settings=settings,
+        clock=clock,
+        opened=opened,
+        alerts=alerts,
+        inbox=inbox,
+        reads=reads,
+        writes=writes,
+        transport=transport,
+        market=market,
+        account=account,
+        monitor=monitor,
+        executor=live.executor,
+        lifecycle=lifecycle,
+        runners=runners,
+        rehearsal=rehearsal,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Orders:
+    """What every order path of this daemon shares."""
+
+    journal: Journal
+    clock: Clock
+    alerts: AlertDesk
+    reads: ThreadPool
+    writes: ThreadPool
+    settings: Settings
+    patience: Patience
+
+    def desk(self, gateway: OrderGateway, holder: AccountReader) -> Desk:
+        """Return an order path to one venue, real or simulated."""
+        caps = RiskLimits(max_open_orders=self.settings.max_orders_open, max_order_notional=self.settings.max_order_notional)
+        executor = TradeExecutor(
+            gateway=gateway,
+            writes=self.writes,
+            reads=self.reads,
+            journal=self.journal,
+            clock=self.clock,
+            alerts=self.alerts,
+            limits=caps,
+            patience=self.patience,
+        )
+        return Desk(executor, SettlementDesk(holder, self.reads, self.alerts))
+
+
+def _restored(
+    journal: Journal, lifecycle: LifecycleManager, strategies: Sequence[StrategyConfig], market: MarketData, clock: Clock, alerts: AlertDesk
+) -> tuple[StrategyRunner, ...]:
+    """Replay the journal into the trades, and return the strategies as they stood; exits are armed by this."""
+    kept = tuple(journal.replay())
+    lifecycle.restore(kept)
+    past = histories(kept)
+    return tuple(
+        StrategyRunner(config, market=market, lifecycle=lifecycle, clock=clock, journal=journal, alerts=alerts, seed=past.get(config.name))
+        for config in strategies
+    )
+
+
+def _transport(settings: Settings, clock: Clock, base_url: str) -> Transport:
+    return Transport(
+        base_url,
+        clock,
+        credentials=Credentials(settings.api_key.get_secret_value(), settings.api_secret.get_secret_value()),
+        window=validity_window(clock),
+        workers=settings.io_workers + ORDER_WORKERS,
+    )
+
+
+def _dry_run(feed: CoincallMarket, clock: Clock, settings: Settings, home: Path) -> DryRunDesk:
+    from paper.dry_run import DryRunDesk  # noqa: PLC0415 - the engine is loaded only for dry runs
+
+    return DryRunDesk(feed, clock, settings.paper_cash, home / "dry_run.state")

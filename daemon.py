@@ -1,0 +1,201 @@
+"""The long run: starts the services, keeps the tick going until told to stop, and lets go of everything in good order.
+
+Nothing here ends the daemon by itself. Stopping starts no order, cancels none and changes no trade: the next start goes on.
+"""
+
+import resource
+import signal
+import threading
+from collections.abc import Callable
+from datetime import UTC, timedelta
+from types import FrameType
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from loguru import logger
+
+from clock import wall_now
+from context import TradingContext
+from control import Command, ControlBox, Verb
+from domain import AccountSnapshot, Severity
+from errors import InvariantBroken, JournalError
+from events import AccountMarked
+from paper_process import PaperProcess
+
+GOODBYE = 2.0
+CONTROL_EVERY = timedelta(seconds=1)
+
+
+class Daemon:
+    """One run of the program."""
+
+    def __init__(self, context: TradingContext, control: ControlBox, exchange: PaperProcess | None) -> None:
+        self._context, self._control, self._exchange = context, control, exchange
+        self._stop = threading.Event()
+        self._scheduler = BackgroundScheduler(timezone=UTC)
+        self._started = wall_now()
+        self._seen: tuple[object, ...] = ()
+
+    def run(self) -> None:
+        """Run until a signal or a stop; returns when everything is let go."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._signalled)
+        try:
+            self._begin()
+            self._context.monitor.run(self._stop)
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        """End the run soon; safe from any thread and from a signal handler."""
+        self._stop.set()
+        self._context.inbox.wake()
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a signal handler
+        self._context.inbox.put(lambda: logger.info("daemon stopping signal={}", signal.Signals(number).name))
+        self.stop()
+
+    def _begin(self) -> None:
+        context = self._context
+        if context.opened.damage is not None:
+            context.alerts.alert(Severity.CRITICAL, "journal damaged", context.opened.damage, "read docs/runbook.md, then --acknowledge")
+        self._heed_attention()
+        context.reads.run(context.transport.measure_skew, self._skew_known)
+        context.monitor.on_update(self._tell_account, "account story")
+        settings = context.settings
+        self._every(CONTROL_EVERY, "commands", self._take_commands, real=True)
+        self._every(settings.snapshot_interval, "snapshot", self._snapshot)
+        self._every(settings.health_interval, "health", self._health)
+        if self._exchange is not None:
+            self._every(CONTROL_EVERY, "exchange", self._watch_exchange, real=True)
+        if context.rehearsal is not None:
+            self._every(timedelta(minutes=1), "dry run index", self._watch_index)
+        self._scheduler.start()
+        names = ", ".join(runner.name for runner in context.runners) or "none"
+        logger.info("daemon ready environment={} strategies={} state={}", settings.environment, names, settings.state_dir)
+
+    def _end(self) -> None:
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        self._context.close(GOODBYE)
+        if self._exchange is not None:
+            self._exchange.stop()
+        active = self._context.lifecycle.active
+        logger.info("daemon stopped trades left as they are={}", ", ".join(f"{t.id} {t.state}" for t in active) or "none")
+
+    def _every(self, span: timedelta, name: str, job: Callable[[], None], *, real: bool = False) -> None:
+        """Put a job into the inbox at an interval of market time, at most twice a second of the wall."""
+        seconds = span.total_seconds() if real else max(0.5, self._context.clock.real_seconds(span))
+        self._scheduler.add_job(
+            lambda: self._context.inbox.put(job),
+            "interval",
+            seconds=seconds,
+            id=name,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
+
+    # ---- what the schedule brings, on the tick thread
+
+    def _skew_known(self, outcome: timedelta | Exception) -> None:
+        if isinstance(outcome, Exception):
+            logger.warning("clock not compared with the venue's reason={}", outcome)
+        else:
+            logger.info("clock compared with the venue's skew={:.3f}s", outcome.total_seconds())
+
+    def _take_commands(self) -> None:
+        self._context.reads.run(self._control.take, self._obey_all)
+
+    def _obey_all(self, commands: object) -> None:
+        if not isinstance(commands, tuple | list):
+            logger.error("commands not read reason={}", commands)
+            return
+        for command in commands:
+            try:
+                self._obey(command)
+            except (KeyError, ValueError, InvariantBroken, JournalError) as error:
+                logger.error("command refused verb={} target={} reason={}", command.verb, command.target, error)
+
+    def _obey(self, command: Command) -> None:
+        lifecycle = self._context.lifecycle
+        logger.info("command taken verb={} target={}", command.verb, command.target)
+        match command.verb:
+            case Verb.CLOSE:
+                lifecycle.force_close(int(command.target), "a person asked for it")
+            case Verb.RELEASE:
+                lifecycle.release(int(command.target), "a person has looked")
+            case Verb.ACKNOWLEDGE:
+                self._context.opened.journal.acknowledge()
+                self._heed_attention()
+                lifecycle.lift_block("invariant")
+            case _:
+                runner = next((r for r in self._context.runners if r.name == command.target), None)
+                if runner is None:
+                    raise KeyError(f"no strategy {command.target!r} runs here")
+                {Verb.PAUSE: runner.pause, Verb.RESUME: runner.enable, Verb.STOP: runner.stop}[command.verb]("a person asked for it")
+
+    def _heed_attention(self) -> None:
+        reason = self._context.opened.journal.needs_attention
+        if reason is None:
+            self._context.lifecycle.lift_block("journal")
+        else:
+            self._context.lifecycle.block_entries("journal", f"{reason}; look, then --acknowledge")
+
+    def _snapshot(self) -> None:
+        account = self._context.monitor.snapshot()
+        if account.valid and account.equity is not None:
+            self._context.opened.journal.append(
+                AccountMarked(
+                    at=account.now, equity=account.equity, available_margin=account.available_margin, unrealized=account.unrealized
+                )
+            )
+        for runner in self._context.runners:
+            runner.flush_refusals()
+
+    def _health(self) -> None:
+        context, monitor = self._context, self._context.monitor
+        account = monitor.snapshot()
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        logger.bind(health=True).info(
+            "health up={} ticks={} failures={} tick={:.1f}ms memory={}MB trades={} orders={} lost={} equity={} account age={}",
+            str(wall_now() - self._started).partition(".")[0],
+            monitor.ticks,
+            monitor.failures,
+            monitor.last_tick_seconds * 1000,
+            memory,
+            len(context.lifecycle.active),
+            len(context.executor.ledger.live()),
+            context.executor.unresolved,
+            "unknown" if account.equity is None else account.equity,
+            "never read" if account.age is None else f"{account.age.total_seconds():.1f}s",
+        )
+
+    def _tell_account(self, account: AccountSnapshot) -> None:
+        """Say when the account becomes known or unknown, and how each open trade stands when that has changed visibly."""
+        said = (account.valid,)
+        if said != self._seen:
+            self._seen = said
+            if account.valid:
+                logger.info("account known equity={} available={}", account.equity, account.available_margin)
+            else:
+                logger.warning("account unknown reason={}", account.reason)
+
+    def _watch_exchange(self) -> None:
+        exchange = self._exchange
+        if exchange is not None and not exchange.alive and not self._stop.is_set():
+            self._context.reads.run(exchange.revive, self._revived)
+
+    def _revived(self, outcome: bool | Exception) -> None:
+        if isinstance(outcome, Exception):
+            self._context.alerts.alert(Severity.CRITICAL, "paper exchange", f"it ended and could not be started: {outcome}", "see its log")
+
+    def _watch_index(self) -> None:
+        rehearsal = self._context.rehearsal
+        if rehearsal is None:
+            return
+        underlyings = sorted({option.underlying for option in self._context.lifecycle.options_in_use()})
+        self._context.reads.run(lambda: rehearsal.watch_index(underlyings), self._index_watched)
+
+    def _index_watched(self, outcome: Exception | None) -> None:
+        if isinstance(outcome, Exception):
+            logger.debug("index not seen reason={}", outcome)

@@ -1,0 +1,229 @@
+"""The command line: what to run and where; everything else is settings."""
+
+import argparse
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from loguru import logger
+
+import logbook
+from clock import SystemClock
+from config import Settings, load_settings
+from context import build_context
+from control import Command, ControlBox, Verb
+from daemon import Daemon
+from domain import Environment
+from errors import ConfigError, JournalError
+from journal import JournalReader, open_journal
+from paper_process import PaperPlan, PaperProcess
+from status import lines_of, status_of
+from strategies import STRATEGIES
+from strategy import StrategyConfig, StrategyFactory, load_strategies
+
+BAD_INPUT = 2
+COMMANDS: Mapping[str, tuple[Verb, str]] = {
+    "close": (Verb.CLOSE, "close a trade, by its number, whatever its exits say"),
+    "release": (Verb.RELEASE, "manage a quarantined trade again, because you have looked at it"),
+    "pause": (Verb.PAUSE, "let a strategy enter no more until --resume; its trades stay managed"),
+    "resume": (Verb.RESUME, "let a paused or stopped strategy enter again"),
+    "stop": (Verb.STOP, "retire a strategy; its trades stay managed"),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    line = argparse.ArgumentParser(
+        prog="main.py", description="Trade declared option strategies, day and night. Without arguments: on the embedded paper exchange."
+    )
+    add = line.add_argument
+    add("--strategy", action="append", default=[], metavar="NAME", help="run only this strategy (repeatable)")
+    add("--strategies-file", type=Path, metavar="PATH", help="a Python file with a list STRATEGIES of factories, in place of strategies/")
+    add("--state-dir", metavar="DIR", help="where journal and paper exchange keep their state (TRADER_STATE_DIR)")
+    add("--paper-market", metavar="synthetic|PATH", help="the embedded exchange's market: synthetic, or a directory of recordings")
+    add("--paper-speed", metavar="X", help="how much faster than the wall the embedded exchange and the daemon run")
+    add("--env-file", type=Path, metavar="PATH", help="settings file (default: .env where there is one)")
+    add("--profile", type=Path, metavar="PATH", help="a TOML file of settings")
+    add("--dry-run", action="store_true", help="all strategies: real market data, simulated fills, no order sent")
+    add("--live", action="store_true", help="yes, trade real money (needed with TRADING_ENVIRONMENT=production)")
+    add("--check", action="store_true", help="check settings, strategies and journal, and exit")
+    add("--status", action="store_true", help="show trades, strategies, why-not, alerts, and exit")
+    add("--list", action="store_true", help="list the strategies and exit")
+    add("--acknowledge", action="store_true", help="let a running daemon open trades again after a damaged journal or broken books")
+    for name, (_, text) in COMMANDS.items():
+        add(f"--{name}", metavar="NAME" if name in ("pause", "resume", "stop") else "TRADE", help=text)
+    return line
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit code: 0 done, 1 the journal cannot be used, 2 wrong input."""
+    asked = parser().parse_args(argv)
+    try:
+        return _dispatch(asked)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return BAD_INPUT
+    except JournalError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _dispatch(asked: argparse.Namespace) -> int:
+    settings = _settings(asked)
+    home = home_of(settings)
+    commands = [Command(verb=verb, target=target) for name, (verb, _) in COMMANDS.items() if (target := getattr(asked, name)) is not None]
+    if asked.acknowledge:
+        commands.append(Command(verb=Verb.ACKNOWLEDGE))
+    if commands:
+        return _send(commands, home)
+    if asked.status:
+        return _show_status(home)
+    chosen, problems = _strategies(asked)
+    if asked.list:
+        return _list(chosen, problems)
+    if asked.check:
+        return _check(settings, home, chosen, problems)
+    return _run(settings, home, chosen, problems)
+
+
+def home_of(settings: Settings) -> Path:
+    """Return where this environment keeps its state: paper markets, testnet and production never share a journal."""
+    name = str(settings.environment)
+    if settings.embedded:
+        name += f"-{Path(settings.paper_market).name}-{settings.paper_seed}"
+    return settings.state_dir / name
+
+
+def _settings(asked: argparse.Namespace) -> Settings:
+    flags = {f"--{name.replace('_', '-')}": getattr(asked, name) for name in ("state_dir", "paper_market", "paper_speed")}
+    env_file = asked.env_file or (Path(".env") if Path(".env").exists() else None)
+    given = {flag: value for flag, value in flags.items() if value is not None}
+    return load_settings(given, os.environ, env_file, asked.profile, live=asked.live)
+
+
+def _strategies(asked: argparse.Namespace) -> tuple[tuple[StrategyConfig, ...], tuple[str, ...]]:
+    factories = STRATEGIES if asked.strategies_file is None else _from_file(asked.strategies_file)
+    configs, problems = load_strategies(factories)
+    names = [config.name for config in configs]
+    unknown = [name for name in asked.strategy if name not in names]
+    if unknown:
+        raise ConfigError([*problems, *(f"--strategy {name}: unknown; there are {', '.join(names) or 'none'}" for name in unknown)])
+    chosen = [config for config in configs if not asked.strategy or config.name in asked.strategy]
+    return tuple(replace(config, dry_run=True) if asked.dry_run else config for config in chosen), problems
+
+
+def _from_file(path: Path) -> Sequence[StrategyFactory]:
+    """Load a user's file; whatever is wrong with it is said with its name and line."""
+    spec = importlib.util.spec_from_file_location("user_strategies", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ConfigError(f"--strategies-file {path}: not a Python file that can be read")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise ConfigError(f"--strategies-file {path}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}") from error
+    except Exception as error:  # a user's file may fail in any way, and is told so
+        raise ConfigError(f"--strategies-file {path}: {type(error).__name__}: {error}") from error
+    found = getattr(module, "STRATEGIES", None)
+    if not isinstance(found, list | tuple):
+        raise ConfigError(f"--strategies-file {path}: it needs a list STRATEGIES of factory functions")
+    return found
+
+
+def _send(commands: Sequence[Command], home: Path) -> int:
+    for command in commands:
+        if command.verb in (Verb.CLOSE, Verb.RELEASE) and not command.target.isdecimal():
+            raise ConfigError(f"--{command.verb} {command.target}: a trade is named by its number, see --status")
+    box = ControlBox(home)
+    for command in commands:
+        box.put(command)
+        print(f"left for the daemon: {command.verb} {command.target}".rstrip())
+    return 0
+
+
+def _show_status(home: Path) -> int:
+    file = home / "journal.db"
+    if not file.exists():
+        print(f"no journal in {home}: the daemon has not run here yet")
+        return 0
+    with JournalReader(file) as reader:
+        for text in lines_of(status_of(reader.events()), f"state in {home}"):
+            print(text)
+    return 0
+
+
+def _list(chosen: Sequence[StrategyConfig], problems: Sequence[str]) -> int:
+    for config in chosen:
+        print(f"{config.name:24} {len(config.legs)} legs, {config.execution_mode}{', dry run' if config.dry_run else ''}")
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return BAD_INPUT if problems else 0
+
+
+def _check(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str]) -> int:
+    if problems:
+        raise ConfigError(problems)
+    if (home / "journal.db").exists():
+        with JournalReader(home / "journal.db") as reader:
+            print(f"journal     {home / 'journal.db'}: {reader.verify()} events, all readable")
+    print(f"environment {settings.environment}, {settings.base_url or 'embedded paper exchange'}")
+    print(f"strategies  {', '.join(config.name for config in chosen) or 'none'}")
+    print("all settings are good")
+    return 0
+
+
+def _run(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str]) -> int:
+    logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets)
+    for problem in problems:
+        logger.error("strategy not loaded {}", problem)
+    if problems and not chosen:
+        raise ConfigError("no strategy could be loaded; nothing to run")
+    if settings.environment is Environment.PRODUCTION:
+        logger.warning("production: orders trade real money at {}", settings.base_url)
+    opened = open_journal(home, SystemClock(), None if settings.journal_url is None else settings.journal_url.get_secret_value())
+    exchange = _exchange(settings, home)
+    try:
+        clock = SystemClock() if exchange is None else exchange.clock()
+        context = build_context(
+            settings,
+            chosen,
+            clock,
+            opened,
+            base_url=str(settings.base_url) if exchange is None else exchange.url,
+            home=home,
+            spacing=None if exchange is None else exchange.spacing,
+        )
+    except BaseException:
+        opened.journal.close()
+        if exchange is not None:
+            exchange.stop()
+        raise
+    Daemon(context, ControlBox(home), exchange).run()
+    return 0
+
+
+def _exchange(settings: Settings, home: Path) -> PaperProcess | None:
+    if not settings.embedded:
+        return None
+    key, secret = settings.api_key.get_secret_value(), settings.api_secret.get_secret_value()
+    market = settings.paper_market if isinstance(settings.paper_market, str) else str(settings.paper_market.resolve())
+    plan = PaperPlan(
+        market=market,
+        speed=settings.paper_speed,
+        seed=settings.paper_seed,
+        port=settings.paper_port,
+        state_dir=home / "exchange",
+        log_file=settings.log_dir / "paper_exchange.log",
+        account=f"trader:{key}:{secret}:{settings.paper_cash}",
+    )
+    exchange = PaperProcess(plan)
+    exchange.start()
+    return exchange
+
+
+if __name__ == "__main__":
+    sys.exit(main())

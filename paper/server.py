@@ -1,0 +1,224 @@
+"""The exchange behind HTTP: Coincall's paths on a thin ASGI application, with FastAPI around it as the house it lives in.
+
+One event loop owns the exchange, so nothing here is locked. What a request changed is on disk before its answer leaves; all requests of one
+turn of the loop share one transaction.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI
+from loguru import logger
+from starlette.types import Message, Receive, Scope, Send
+
+from errors import DataNotFresh, JournalError
+from paper import routes_account, routes_history, routes_market, routes_orders
+from paper.answers import encoded, ok, refusal
+from paper.exchange import PaperExchange
+from paper.rules import Refused
+from paper.server_control import control_routes
+from paper.server_faults import Fault, FaultBoard, FaultKind
+from paper.server_gate import Gate, GatePolicy
+from paper.server_request import NoSuchPath, Refusal, Request
+from paper.server_routes import Call, Extra, Routes
+
+ABORT = "paper.abort"
+_JSON = (b"content-type", b"application/json;charset=UTF-8")
+_HTML = (b"content-type", b"text/html")
+_BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
+_ALL = Routes.of((*routes_market.ROUTES, *routes_account.ROUTES, *routes_orders.ROUTES, *routes_history.ROUTES))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPolicy:
+    """How the server behaves: its gate, the real seconds each answer is held back, how often the market is moved by itself."""
+
+    gate: GatePolicy = field(default_factory=GatePolicy)
+    latency: float = 0.0
+    heartbeat: float = 0.1
+    control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: HTTP status, body, content type."""
+
+    body: bytes
+    status: int = 200
+    content_type: tuple[bytes, bytes] = _JSON
+
+
+class WireApp:
+    """Coincall's REST interface as an ASGI application."""
+
+    def __init__(self, exchange: PaperExchange, policy: ServerPolicy, faults: FaultBoard) -> None:
+        self._exchange, self._policy, self._faults = exchange, policy, faults
+        self._gate = Gate(exchange, policy.gate)
+        self._turn: asyncio.Future[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(
+            scope["method"], scope["path"], scope["query_string"].decode("latin-1"), dict(scope["headers"]), (scope["client"] or ("",))[0]
+        )
+        body = await _body(receive)
+        if self._policy.latency > 0:
+            await asyncio.sleep(self._policy.latency)
+        fault = self._faults.strike(self._account(request), request.path) if self._faults.waiting else None
+        if fault is not None:
+            await self._go_wrong(fault, request, body, scope, send)
+            return
+        await _send(send, await self._answer(request, body))
+
+    async def heartbeat(self) -> None:
+        """Move the market by itself until cancelled; a beat that fails is logged, and the next one comes."""
+        while True:
+            try:
+                self._exchange.catch_up()
+                self._exchange.settle()
+            except Exception:  # noqa: BLE001 - the boundary of the beat: the exchange must live on
+                logger.exception("paper exchange heartbeat failed")
+            await asyncio.sleep(self._policy.heartbeat)
+
+    async def _answer(self, request: Request, body: bytes) -> Answer:
+        answer = self._respond(request, body)
+        try:
+            await self._settled()
+        except JournalError as error:
+            logger.error("paper exchange cannot keep its state, answers withheld: {}", error)
+            return Answer(encoded(refusal(500)), 500)
+        return answer
+
+    def _respond(self, request: Request, body: bytes) -> Answer:
+        try:
+            return Answer(self._called(request, body))
+        except Refused as no:
+            return Answer(encoded(refusal(no.code, message=no.message)))
+        except Refusal as no:
+            return Answer(encoded(refusal(no.code, no.details, no.message)))
+        except NoSuchPath:
+            return Answer(encoded(refusal(404, message="Not Found")), 404)
+        except DataNotFresh as error:
+            return Answer(encoded(refusal(10609, message=str(error))))
+        except Exception:  # noqa: BLE001 - the boundary of a request: one that breaks must not end the exchange
+            logger.exception("paper exchange failed method={} path={}", request.method, request.path)
+            return Answer(encoded(refusal(500)), 500)
+
+    def _called(self, request: Request, body: bytes) -> bytes:
+        route, argument = _ALL.find(request.path)
+        request.read(body)
+        now = self._exchange.now() if route.trades else self._exchange.catch_up()
+        signer = self._gate.admit(request, route, now)
+        told = route.handler(self._exchange, Call(request.params, argument, now, signer))
+        if isinstance(told, Extra):
+            return encoded({"code": 0, "msg": "Success", "i18nArgs": None, "data": told.data, **told.beside})
+        return ok(told)
+
+    async def _settled(self) -> None:
+        if self._turn is None:
+            loop = asyncio.get_running_loop()
+            self._turn = loop.create_future()
+            loop.call_soon(self._settle_turn, self._turn)
+        if self._exchange.keeps_state:
+            await self._turn
+
+    def _settle_turn(self, turn: "asyncio.Future[None]") -> None:
+        self._turn = None
+        try:
+            self._exchange.settle()
+        except JournalError as error:
+            if not turn.done():
+                turn.set_exception(error)
+            return
+        if not turn.done():
+            turn.set_result(None)
+
+    def _account(self, request: Request) -> str:
+        credential = self._exchange.credential(request.header(b"x-cc-apikey"))
+        return "" if credential is None else credential.name
+
+    async def _go_wrong(self, fault: Fault, request: Request, body: bytes, scope: Scope, send: Send) -> None:
+        logger.info("paper exchange lets fault={} strike path={}", fault.kind, request.path)
+        if fault.kind is FaultKind.DELAY:
+            await asyncio.sleep(fault.seconds)
+        answer = await self._answer(request, body) if fault.acts else None
+        if fault.kind is FaultKind.HANG:
+            await asyncio.sleep(fault.seconds)
+        wrong = answer if fault.kind is FaultKind.DELAY else _wrong_answer(fault)
+        if wrong is None:
+            await _abort(scope)
+        else:
+            await _send(send, wrong)
+
+
+def build_app(exchange: PaperExchange, policy: ServerPolicy) -> FastAPI:
+    """Return the application that serves an exchange; its lifespan beats the market's heart and, at the end, closes the exchange."""
+    faults = FaultBoard()
+    wire = WireApp(exchange, policy, faults)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        beat = asyncio.create_task(wire.heartbeat())
+        yield
+        beat.cancel()
+        with suppress(asyncio.CancelledError):
+            await beat
+        exchange.close()
+
+    app = FastAPI(title="Paper exchange", openapi_url=None, lifespan=lifespan)
+    if policy.control:
+        app.include_router(control_routes(exchange, faults))
+    app.mount("/", wire)
+    return app
+
+
+def with_abort(app: Callable[[Scope, Receive, Send], object]) -> Callable[[Scope, Receive, Send], object]:
+    """Return the application with a way to cut its connections, for faults that lose an answer; uvicorn's own object holds the socket."""
+
+    async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+        transport = getattr(getattr(send, "__self__", None), "transport", None)
+        if isinstance(transport, asyncio.Transport):
+            scope[ABORT] = transport.abort
+        await app(scope, receive, send)  # type: ignore[misc]
+
+    return outer
+
+
+def _wrong_answer(fault: Fault) -> Answer | None:
+    match fault.kind:
+        case FaultKind.HTML:
+            return Answer(_BAD_GATEWAY, 502, _HTML)
+        case FaultKind.HTTP_500:
+            return Answer(encoded(refusal(500)), 500)
+        case FaultKind.BUSY:
+            return Answer(encoded(refusal(10000)))
+        case FaultKind.REFUSE:
+            return Answer(encoded(refusal(fault.code)))
+        case FaultKind.EMPTY:
+            return Answer(b"")
+        case _:
+            return None
+
+
+async def _body(receive: Receive) -> bytes:
+    pieces: list[bytes] = []
+    while True:
+        message: Message = await receive()
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    headers = [answer.content_type, (b"content-length", str(len(answer.body)).encode())]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _abort(scope: Scope) -> None:
+    cut = scope.get(ABORT)
+    if cut is not None:
+        cut()
+        await asyncio.sleep(0.01)

@@ -1,0 +1,112 @@
+"""For rehearsals, off unless asked for: what shall go wrong, and the exchange's own truth to judge a client by."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from paper.answers import encoded
+from paper.exchange import PaperExchange
+from paper.rules import Faults
+from paper.server_faults import Fault, FaultBoard
+
+
+class EngineFault(msgspec.Struct, forbid_unknown_fields=True):
+    """What goes wrong inside the exchange for one account until posted anew; see paper.rules.Faults. Seconds are of market time."""
+
+    kind: str
+    account: str
+    cancel_takes_seconds: Decimal | None = None
+    fill_while_cancelling: bool = False
+    one_lot_only: bool = False
+    refuse_next: list[int] = []
+
+
+class FrozenIndex(msgspec.Struct, forbid_unknown_fields=True):
+    """An index whose told price and source time stand still (or move again) while the market goes on."""
+
+    kind: str
+    underlying: str
+    frozen: bool = True
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+def control_routes(exchange: PaperExchange, faults: FaultBoard) -> APIRouter:
+    """Return the endpoints under /paper."""
+    router = APIRouter(prefix="/paper")
+
+    @router.post("/faults")
+    async def post_fault(request: Request) -> Response:
+        body = await request.body()
+        try:
+            _post(exchange, faults, body)
+        except (msgspec.MsgspecError, KeyError, ValueError) as error:
+            return _json({"error": f"not a fault: {error}"}, 422)
+        return _json({"waiting": faults.waiting})
+
+    @router.get("/faults")
+    async def list_faults() -> Response:
+        return _json({"waiting": faults.waiting})
+
+    @router.delete("/faults")
+    async def clear_faults() -> Response:
+        faults.clear()
+        exchange.engine.faults.clear()
+        exchange.frozen.clear()
+        return _json({"waiting": faults.waiting})
+
+    @router.get("/ledger")
+    async def ledger() -> Response:
+        return _json(ledger_of(exchange))
+
+    return router
+
+
+def ledger_of(exchange: PaperExchange) -> dict[str, object]:
+    """Return all accounts with their orders, fills, holdings and cash as the exchange itself keeps them; numbers as texts."""
+    now = exchange.catch_up()
+    image = exchange.engine.image()
+    names = exchange.names()
+    return {
+        "now": now,
+        "accounts": [{"name": name, "user": user, "summary": exchange.engine.reports.summary(user, now)} for user, name in names.items()],
+        "cash": image.accounts,
+        "orders": image.orders,
+        "fills": image.trades,
+        "positions": image.positions,
+        "exercises": image.exercises,
+        "deposits": exchange.deposits,
+        "transfers": exchange.transfers,
+    }
+
+
+def _post(exchange: PaperExchange, faults: FaultBoard, body: bytes) -> None:
+    match msgspec.json.decode(body, type=_Kind).kind:
+        case "engine":
+            _post_engine(exchange, msgspec.json.decode(body, type=EngineFault))
+        case "frozen_index":
+            frozen = msgspec.json.decode(body, type=FrozenIndex)
+            exchange.frozen.pop(frozen.underlying, None)
+            if frozen.frozen:
+                exchange.frozen[frozen.underlying] = exchange.index(frozen.underlying, exchange.now())
+        case _:
+            faults.post(msgspec.json.decode(body, type=Fault))
+
+
+def _post_engine(exchange: PaperExchange, fault: EngineFault) -> None:
+    users = {name: user for user, name in exchange.names().items()}
+    takes = fault.cancel_takes_seconds
+    exchange.engine.faults[users[fault.account]] = Faults(
+        cancel_takes=None if takes is None else timedelta(seconds=float(takes)),
+        fill_while_cancelling=fault.fill_while_cancelling,
+        one_lot_only=fault.one_lot_only,
+        refuse_next=fault.refuse_next,
+    )
+
+
+def _json(content: object, status: int = 200) -> Response:
+    return Response(encoded(content), status, media_type="application/json")

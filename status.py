@@ -1,0 +1,118 @@
+"""What a person sees without the daemon: the journal read once, turned into a page of text."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from events import AccountMarked, AlertRaised, AnyEvent, EntriesRefused, StrategyChanged, TradeEvent
+from ports import JournalWriter
+from strategy import StrategyStatistics
+from strategy.record import statistics_of
+from trade_book import TradeBook
+from trade_lifecycle import TradeLifecycle
+
+
+class _NoJournal:
+    """Takes nothing: a report only reads."""
+
+    def append(self, *events: object) -> None:
+        raise AssertionError(f"a report writes nothing, not {events}")
+
+
+@dataclass(slots=True)
+class _Strategy:
+    state: str = "running"
+    latest: str = ""
+    refused_at: datetime | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The trades, strategies, alerts and the account as the journal tells them."""
+
+    trades: tuple[TradeLifecycle, ...]
+    strategies: dict[str, _Strategy]
+    alerts: tuple[AlertRaised, ...]
+    account: AccountMarked | None
+
+
+def status_of(events: Iterable[AnyEvent]) -> Status:
+    """Read the journal's events into a status."""
+    reader: JournalWriter = _NoJournal()
+    book = TradeBook(reader, 1)
+    strategies: dict[str, _Strategy] = {}
+    alerts: list[AlertRaised] = []
+    account = None
+    kept = tuple(events)
+    book.restore(kept)
+    for event in kept:
+        match event:
+            case StrategyChanged(strategy=name, state=state):
+                strategies.setdefault(name, _Strategy()).state = state
+            case EntriesRefused(strategy=name, latest=latest, counts=counts, at=at):
+                _note(strategies.setdefault(name, _Strategy()), latest, counts, at)
+            case AlertRaised():
+                alerts.append(event)
+            case AccountMarked():
+                account = event
+            case TradeEvent(trade=number) if (trade := book.get(number)) is not None:
+                strategies.setdefault(trade.strategy, _Strategy())
+    return Status(book.trades, strategies, tuple(alerts[-10:]), account)
+
+
+def _note(strategy: _Strategy, latest: str, counts: dict[str, int], at: datetime) -> None:
+    strategy.latest, strategy.refused_at = latest, at
+    for reason, count in counts.items():
+        strategy.counts[reason] = strategy.counts.get(reason, 0) + count
+
+
+def lines_of(status: Status, running: str) -> Iterator[str]:
+    """Write a status as lines for a terminal."""
+    yield f"daemon      {running}"
+    if status.account is not None:
+        account = status.account
+        yield f"account     equity {_usd(account.equity)}, available {_usd(account.available_margin)} at {_time(account.at)}"
+    yield ""
+    for name, strategy in sorted(status.strategies.items()):
+        yield from _strategy_lines(name, strategy, [trade for trade in status.trades if trade.strategy == name])
+    yield from _trade_lines("open trades", [trade for trade in status.trades if trade.active])
+    yield from _trade_lines("last ended", [trade for trade in status.trades if not trade.active][-10:])
+    if status.alerts:
+        yield "alerts"
+        for alert in status.alerts:
+            yield f"  {_time(alert.at)} {alert.severity.value:8} {alert.message} ({alert.hint})"
+
+
+def _strategy_lines(name: str, strategy: _Strategy, trades: Sequence[TradeLifecycle]) -> Iterator[str]:
+    numbers: StrategyStatistics = statistics_of(trades)
+    yield f"strategy    {name} ({strategy.state})"
+    ended = f"{numbers.closed} closed, {numbers.failed} failed; {numbers.wins} won, {numbers.losses} lost"
+    yield f"  trades    {numbers.active} active, {ended}"
+    yield f"  result    gross {_usd(numbers.gross)}, fees {_usd(numbers.fees)}, net {_usd(numbers.net)}"
+    if strategy.refused_at is not None:
+        yield f"  why not   {strategy.latest} ({_time(strategy.refused_at)})"
+        yield "  counted   " + ", ".join(f"{reason} {count}x" for reason, count in sorted(strategy.counts.items(), key=lambda c: -c[1]))
+    yield ""
+
+
+def _trade_lines(title: str, trades: Sequence[TradeLifecycle]) -> Iterator[str]:
+    if not trades:
+        return
+    yield title
+    for trade in trades:
+        dry = " DRY RUN" if trade.simulated else ""
+        yield f"  {trade.id} {trade.state}{dry} since {_time(trade.phase_at)}{f' because {trade.reason}' if trade.reason else ''}"
+        for leg in trade.legs:
+            yield f"    {leg.side.name:4} {leg.option.symbol} wanted {leg.target} opened {leg.opened} closed {leg.closed} held {leg.held}"
+        yield f"    entry {_usd(trade.entry_cost)}, fees {_usd(trade.fees)}, cash so far {_usd(trade.net_profit)}"
+    yield ""
+
+
+def _usd(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else f"{amount:,.2f} USD"
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

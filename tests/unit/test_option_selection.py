@@ -1,0 +1,382 @@
+"""A structure is found whole or refused with every reason; the same chain and moment always give the same options."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from domain import Chain, OptionType, Quote, Side
+from errors import ConfigError, NoMatchingInstrument
+from events import LegPlan
+from option_selection import Criteria, LegSpec, find_option, resolve_legs, select_option
+from option_selection.criteria import RANKS, STRIKE_LIMITS
+from option_selection.finding import LIMITS, RANKINGS
+
+from tests.unit.chains import NOW, a_chain, a_quote, an_expiry, an_option
+
+ATM: Criteria = {"type": "closestStrike"}
+NEXT: Criteria = {"dte": "next"}
+
+
+def a_leg(
+    option_type: str = "C", side: int = 1, qty: str = "0.1", strike: Criteria = ATM, expiry: Criteria = NEXT, underlying: str = "BTC"
+) -> LegSpec:
+    return LegSpec(option_type, side, qty, strike, expiry, underlying)
+
+
+def symbol(strike: Criteria = ATM, expiry: Criteria = NEXT, option_type: str = "C", chain: Chain | None = None) -> str:
+    return select_option(a_chain() if chain is None else chain, option_type, expiry, strike, NOW).option.symbol
+
+
+def refusal(*specs: LegSpec, chain: Chain | None = None, now: datetime = NOW) -> str:
+    with pytest.raises(NoMatchingInstrument) as refused:
+        resolve_legs(specs, a_chain() if chain is None else chain, now)
+    return str(refused.value)
+
+
+# ---- strikes
+
+
+@pytest.mark.parametrize(
+    ("strike", "found"),
+    [
+        ({"type": "closestStrike"}, 100_000),
+        ({"type": "closestStrike", "value": 0}, 100_000),
+        ({"type": "closestStrike", "value": 104_400}, 104_000),
+        ({"type": "closestStrike", "value": 104_500}, 104_000),
+        ({"type": "strike", "value": 95_000}, 95_000),
+        ({"type": "strike", "value": "95000.0"}, 95_000),
+        ({"type": "spotdistance %", "value": 5}, 105_000),
+        ({"type": "spotdistance %", "value": -5}, 95_000),
+        ({"type": "spotdistance %", "value": 0}, 100_000),
+    ],
+)
+def test_a_strike_wish_finds_its_strike(strike: Criteria, found: int) -> None:
+    assert symbol(strike) == f"BTCUSD-21MAR26-{found}-C"
+
+
+def test_atm_is_measured_from_the_index_price() -> None:
+    assert symbol(chain=a_chain(index="97600.5")) == "BTCUSD-21MAR26-98000-C"
+
+
+@pytest.mark.parametrize("value", [0.25, -0.25, "0.25"])
+def test_a_put_s_delta_may_be_written_without_its_minus(value: float) -> None:
+    quotes = [a_quote(an_option(strike, "P"), delta=delta) for strike, delta in ((90_000, -0.1), (95_000, -0.26), (99_000, -0.4))]
+
+    assert symbol({"type": "delta", "value": value}, option_type="P", chain=a_chain(quotes)) == "BTCUSD-27MAR26-95000-P"
+
+
+def test_the_nearest_delta_is_taken_and_of_two_equally_near_the_lower_strike() -> None:
+    quotes = [a_quote(an_option(strike), delta=delta) for strike, delta in ((104_000, 0.3), (106_000, 0.2), (110_000, 0.1))]
+
+    assert symbol({"type": "delta", "value": 0.25}, chain=a_chain(quotes)) == "BTCUSD-27MAR26-104000-C"
+
+
+def test_an_option_without_greeks_is_no_candidate_for_a_delta() -> None:
+    known, unknown = a_quote(an_option(110_000), delta=0.05), replace(a_quote(an_option(104_000)), greeks=None)
+
+    assert symbol({"type": "delta", "value": 0.25}, chain=a_chain([unknown, known])) == known.option.symbol
+
+
+def test_a_delta_of_zero_is_a_delta() -> None:
+    worthless, likely = a_quote(an_option(120_000), delta=0.0), a_quote(an_option(100_000), delta=0.5)
+
+    assert symbol({"type": "delta", "value": 0.1}, chain=a_chain([likely, worthless])) == worthless.option.symbol
+
+
+# ---- expiries
+
+
+@pytest.mark.parametrize(
+    ("expiry", "days"),
+    [
+        ({"dte": "next"}, 1),
+        ({"symbol": "28MAR26"}, 8),
+        ({"symbol": "28mar26"}, 8),
+        ({"dte": 0}, 1),
+        ({"dte": 7}, 7),
+        ({"dte": 7.4}, 8),
+        ({"dte": 100}, 28),
+        ({"dte_min": 2}, 7),
+        ({"dte_min": 2, "dte_max": 10, "target": "near"}, 7),
+        ({"dte_min": 2, "dte_max": 10, "target": "far"}, 8),
+        ({"dte_min": 2, "dte_max": 15, "target": "mid"}, 8),
+        ({"target": "far"}, 28),
+        ({"target": "mid"}, 8),
+        ({"minExp": 2, "maxExp": 7}, 7),
+        ({"minExp": an_expiry(8), "maxExp": an_expiry(9)}, 8),
+        ({"minExp": int(an_expiry(8).timestamp() * 1000), "maxExp": 20}, 8),
+        ({"min_days": 6, "max_days": 13, "target": "near"}, 7),
+    ],
+)
+def test_an_expiry_wish_finds_its_expiry(expiry: Criteria, days: int) -> None:
+    assert select_option(a_chain(), "C", expiry, ATM, NOW).option.expiry == an_expiry(days)
+
+
+def test_a_window_counts_days_to_the_minute() -> None:
+    assert "no expiry fits" in refusal(a_leg(expiry={"dte_min": 7, "dte_max": 7.5}))  # 27 March 08:00 is 6.83 days ahead
+
+
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(seconds=1)])
+def test_an_expired_option_is_no_candidate(late: timedelta) -> None:
+    (plan,) = resolve_legs([a_leg()], a_chain(), an_expiry(1) + late)
+
+    assert plan.option.expiry == an_expiry(7)
+
+
+def test_an_expiry_of_which_nothing_is_active_is_not_the_next() -> None:
+    asleep, awake = an_option(days=1, active=False), an_option(days=7)
+
+    assert symbol(chain=a_chain([a_quote(asleep), a_quote(awake)])) == awake.symbol
+
+
+# ---- structures
+
+
+def test_the_legs_come_back_in_order_with_side_and_quantity() -> None:
+    plans = resolve_legs([a_leg("P", 2, "0.2"), a_leg("C", 1, "0.1")], a_chain(), NOW)
+
+    assert [(plan.option.symbol, plan.side, plan.qty) for plan in plans] == [
+        ("BTCUSD-21MAR26-100000-P", Side.SELL, Decimal("0.2")),
+        ("BTCUSD-21MAR26-100000-C", Side.BUY, Decimal("0.1")),
+    ]
+    assert all(isinstance(plan, LegPlan) for plan in plans)
+
+
+def test_legs_that_wish_for_the_next_expiry_share_it_even_if_one_has_nothing_there() -> None:
+    quotes = [a_quote(an_option(option_type="C", days=1)), a_quote(an_option(option_type="C")), a_quote(an_option(option_type="P"))]
+
+    assert "no put that expires 2026-03-21 08:00 is active" in refusal(a_leg("C"), a_leg("P"), chain=a_chain(quotes))
+
+
+def test_legs_that_share_a_strike_wish_get_a_strike_that_is_listed_for_both() -> None:
+    listed = ((100_000, "C"), (102_000, "C"), (99_000, "P"), (102_000, "P"))
+
+    plans = resolve_legs([a_leg("C"), a_leg("P")], a_chain([a_quote(an_option(*each)) for each in listed]), NOW)
+
+    assert {plan.option.strike for plan in plans} == {Decimal(102_000)}
+
+
+def test_legs_of_two_expiries_share_the_strike_they_both_wish_for() -> None:
+    listed = ((100_000, 1), (105_000, 1), (105_000, 28), (110_000, 28))
+    chain = a_chain([a_quote(an_option(strike, days=days)) for strike, days in listed])
+
+    plans = resolve_legs([a_leg(side=1, expiry={"dte": 28}), a_leg(side=2)], chain, NOW)
+
+    assert [plan.option.strike for plan in plans] == [Decimal(105_000)] * 2
+
+
+def test_no_common_strike_is_a_refusal() -> None:
+    quotes = [a_quote(an_option(100_000, "C")), a_quote(an_option(101_000, "P"))]
+
+    assert "no strike is listed for all the legs" in refusal(a_leg("C"), a_leg("P"), chain=a_chain(quotes))
+
+
+def test_legs_of_two_underlyings_use_their_own_chains() -> None:
+    chains = {"BTC": a_chain(), "ETH": a_chain(underlying="ETH")}
+
+    plans = resolve_legs([a_leg(), a_leg(underlying="ETH")], chains, NOW)
+
+    assert [plan.option.underlying for plan in plans] == ["BTC", "ETH"]
+
+
+def test_a_structure_without_legs_is_a_mistake() -> None:
+    with pytest.raises(ConfigError, match="at least one leg"):
+        resolve_legs([], a_chain(), NOW)
+
+
+# ---- refusals
+
+
+def test_every_unresolved_leg_says_why() -> None:
+    why = refusal(
+        a_leg("C", strike={"type": "strike", "value": 100_500}),
+        a_leg("P"),
+        a_leg("P", expiry={"symbol": "1APR26"}),
+        a_leg(underlying="ETH"),
+    )
+
+    first, second, third = why.splitlines()
+    assert "leg 1 (buy 0.1 BTC call, ByStrike(value=Decimal('100500')), NextExpiry())" in first
+    assert "strike 100500 is not among the 41 listed; nearest 99000, 100000, 101000" in first
+    assert "leg 3" in second
+    assert "no expiry fits at 2026-03-20 12:00; listed: 2026-03-21 08:00, 2026-03-27 08:00" in second
+    assert "no chain of ETH; there is BTC" in third
+
+
+def test_an_empty_chain_refuses() -> None:
+    assert "listed: none" in refusal(a_leg(), chain=a_chain([]))
+
+
+def test_no_chain_at_all_refuses() -> None:
+    with pytest.raises(NoMatchingInstrument, match="there is none"):
+        resolve_legs([a_leg()], {}, NOW)
+
+
+def test_l40_without_an_index_price_nothing_is_at_the_money() -> None:
+    assert "the index price of BTC is not known" in refusal(a_leg(), chain=a_chain(index=None))
+
+
+def test_without_any_delta_the_refusal_says_so() -> None:
+    quotes = [replace(a_quote(an_option()), greeks=None)]
+
+    assert "none of the 1 listed has a delta" in refusal(a_leg(strike={"type": "delta", "value": 0.2}), chain=a_chain(quotes))
+
+
+def test_l16_a_quantity_below_the_smallest_order_is_refused_with_the_numbers() -> None:
+    why = refusal(a_leg(qty="0.01"), chain=a_chain(lot="0.1"))
+
+    assert "qty 0.01 is below the smallest order of BTCUSD-21MAR26-100000-C, 0.1" in why
+
+
+def test_l15_a_quantity_off_the_lot_is_refused_not_rounded() -> None:
+    assert "qty 0.25 is not a whole number of lots of 0.1 of BTCUSD-21MAR26-100000-C; 0.2 is" in refusal(
+        a_leg(qty="0.25"), chain=a_chain(lot="0.1")
+    )
+
+
+def test_two_legs_in_one_option_are_refused() -> None:
+    why = refusal(a_leg(side=1), a_leg(side=2, strike={"type": "strike", "value": 100_000}))
+
+    assert "legs 1 and 2 both resolve to BTCUSD-21MAR26-100000-C" in why
+
+
+def test_two_legs_in_one_option_are_fine_once_declared() -> None:
+    leg = LegSpec("C", 1, 1, ATM, NEXT, same_option_ok=True)
+
+    assert len(resolve_legs([leg, replace(leg, qty=Decimal(2))], a_chain(), NOW)) == 2
+
+
+# ---- constraints
+
+
+def found(option_type: str = "P", chain: Chain | None = None, **constraints: Criteria | str) -> str | None:
+    quote: Quote | None = find_option(chain=a_chain() if chain is None else chain, now=NOW, option_type=option_type, **constraints)  # type: ignore[arg-type]
+    return None if quote is None else quote.option.symbol
+
+
+def test_the_quoted_call_of_find_option_works_literally() -> None:
+    quote = find_option(
+        chain=a_chain(),
+        now=NOW,
+        option_type="P",
+        expiry={"min_days": 6, "max_days": 13, "target": "near"},
+        strike={"below_atm": True, "min_distance_pct": 0.5},
+        delta={"min": -0.45, "max": -0.15},
+        rank_by="delta_mid",
+    )
+
+    assert quote is not None
+    assert quote.option.option_type is OptionType.PUT
+    assert quote.option.expiry == an_expiry(7)
+    assert quote.option.strike == 96_000  # delta -0.295, the nearest to -0.30
+
+
+@pytest.mark.parametrize(
+    ("strike", "rank_by", "wanted"),
+    [
+        ({"below_atm": True}, "strike_atm", 99_000),
+        ({"above_atm": True}, "strike_atm", 101_000),
+        ({"below_atm": False}, "strike_atm", 100_000),
+        ({"min_distance_pct": 3, "below_atm": True}, "strike_atm", 97_000),
+        ({"max_distance_pct": 3}, "strike_otm", 97_000),
+        ({"max_distance_pct": 3}, "strike_itm", 103_000),
+        ({"min_strike": 104_000}, "strike_atm", 104_000),
+        ({"max_strike": 90_000}, "strike_atm", 90_000),
+        ({"min_strike": 91_000, "max_strike": 95_000}, "strike_otm", 91_000),
+    ],
+)
+def test_each_limit_on_strikes_holds(strike: Criteria, rank_by: str, wanted: int) -> None:
+    assert found(strike=strike, rank_by=rank_by) == f"BTCUSD-21MAR26-{wanted}-P"
+
+
+@pytest.mark.parametrize(("rank_by", "wanted"), [("strike_otm", 103_000), ("strike_itm", 97_000)])
+def test_a_call_is_out_of_the_money_above_the_index(rank_by: str, wanted: int) -> None:
+    assert found("C", strike={"max_distance_pct": 3}, rank_by=rank_by) == f"BTCUSD-21MAR26-{wanted}-C"
+
+
+@pytest.mark.parametrize(
+    ("delta", "rank_by", "wanted"),
+    [
+        ({"min": -0.3, "max": -0.1}, "delta_mid", 95_000),
+        ({"min": 0.1, "max": 0.3}, "delta_mid", 95_000),
+        ({"min": 0.1, "max": 0.3}, "strike_atm", 96_000),
+        ({"target": -0.3}, "delta_target", 96_000),
+        ({"max": -0.35}, "strike_otm", 97_000),
+        ({"min": 0.35}, "strike_otm", 97_000),
+        ({"min": -0.1}, "strike_itm", 93_000),
+    ],
+)
+def test_each_limit_on_deltas_holds(delta: Criteria, rank_by: str, wanted: int) -> None:
+    deltas = {92_000: -0.05, 93_000: -0.08, 94_000: -0.12, 95_000: -0.21, 96_000: -0.29, 97_000: -0.36, 98_000: -0.44}
+    chain = a_chain([a_quote(an_option(strike, "P"), delta=value) for strike, value in deltas.items()])
+
+    assert found(chain=chain, delta=delta, rank_by=rank_by) == f"BTCUSD-27MAR26-{wanted}-P"
+
+
+@pytest.mark.parametrize(
+    ("delta", "wanted"),
+    [({"min": -0.3, "max": -0.1}, 95_000), ({"target": -0.1}, 94_000), ({"max": -0.2}, 99_000)],
+)
+def test_the_ranking_follows_from_the_delta_wish_unless_said(delta: Criteria, wanted: int) -> None:
+    deltas = {94_000: -0.12, 95_000: -0.21, 99_000: -0.44}
+    chain = a_chain([a_quote(an_option(strike, "P"), delta=value) for strike, value in deltas.items()])
+
+    assert found(chain=chain, delta=delta) == f"BTCUSD-27MAR26-{wanted}-P"
+
+
+def test_the_target_expiry_is_the_first_where_everything_is_met() -> None:
+    near, far = a_quote(an_option(95_000, "P", 7), delta=-0.05), a_quote(an_option(95_000, "P", 8), delta=-0.3)
+
+    assert found(chain=a_chain([near, far]), delta={"min": -0.4, "max": -0.2}) == far.option.symbol
+
+
+@pytest.mark.parametrize(("target", "days"), [("near", 7), ("mid", 8), ("far", 28)])
+def test_the_target_says_which_expiry_is_preferred(target: str, days: int) -> None:
+    quote = find_option(chain=a_chain(), now=NOW, option_type="C", expiry={"min_days": 2, "max_days": 28, "target": target})
+
+    assert quote is not None
+    assert quote.option.expiry == an_expiry(days)
+
+
+def test_nothing_that_meets_all_is_none() -> None:
+    assert found(strike={"min_strike": 200_000}) is None
+
+
+def test_an_index_that_is_not_known_is_no_find() -> None:
+    assert found(strike={"below_atm": True}, chain=a_chain(index=None)) is None
+
+
+def test_a_refused_constraint_leg_counts_what_each_constraint_left() -> None:
+    leg = LegSpec.find(
+        option_type="P", side=2, qty=1, expiry={"symbol": "27MAR26"}, strike={"max_strike": 90_000}, delta={"min": -0.45, "max": -0.3}
+    )
+
+    why = refusal(leg)
+
+    assert "41 active in the expiries that fit; max_strike 90000 left 11; delta known left 11; delta min -0.45 left 11; " in why
+    assert "delta max -0.3 left 0; nearest BTCUSD-27MAR26-90000-P (delta -0.0" in why
+
+
+def test_a_refusal_shows_what_has_no_delta() -> None:
+    quotes = [replace(a_quote(an_option(95_000, "P")), greeks=None)]
+    leg = LegSpec.find(option_type="P", side=1, qty=1, delta={"max": -0.3})
+
+    assert "delta known left 0; nearest BTCUSD-27MAR26-95000-P (delta unknown)" in refusal(leg, chain=a_chain(quotes))
+
+
+def test_a_refusal_says_when_no_option_of_the_type_is_there() -> None:
+    leg = LegSpec.find(option_type="P", side=1, qty=1, strike={"max_strike": 1})
+
+    assert refusal(leg, chain=a_chain([a_quote(an_option())])).endswith("0 active in the expiries that fit; max_strike 1 left 0")
+
+
+def test_a_refusal_without_constraints_says_that_nothing_is_there() -> None:
+    leg = LegSpec.find(option_type="P", side=1, qty=1)
+
+    assert refusal(leg, chain=a_chain([a_quote(an_option())])).endswith("0 active in the expiries that fit")
+
+
+def test_every_limit_and_ranking_that_can_be_written_is_known() -> None:
+    assert (tuple(LIMITS), tuple(RANKINGS)) == (STRIKE_LIMITS, RANKS)

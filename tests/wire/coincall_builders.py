@@ -1,0 +1,129 @@
+"""What the wire tests share: a client with a quiet pause and a still clock, orders of ours, and answers as the venue writes them."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from urllib.parse import parse_qsl, urlsplit
+
+import requests
+
+from auth import Credentials
+from clock import SimulatedClock
+from domain import ClientOrderId, NewOrder, Option, OptionType, OrderType, Purpose, Side
+from exchanges.coincall.client import CoincallClient
+from exchanges.coincall.transport import Transport
+
+HOST = "https://api.coincall.test"
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+EXPIRY = datetime(2026, 3, 28, 8, tzinfo=UTC)
+SYMBOL = "BTCUSD-28MAR26-100000-C"
+KEY, SECRET = "key+of/ours=", "5ecre7" * 8
+
+
+class TickingClock(SimulatedClock):
+    """A simulated clock that a pause moves, as the wall would."""
+
+    def real_seconds(self, span: timedelta) -> float:
+        """Return the whole span: here waiting lasts."""
+        return max(0.0, span.total_seconds())
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass instead of waiting."""
+        self.advance(timedelta(seconds=seconds))
+
+
+@dataclass
+class Desk:
+    """A client under test with all that a test turns or reads."""
+
+    clock: TickingClock
+    transport: Transport
+    client: CoincallClient
+    pauses: list[float] = field(default_factory=list)
+
+
+def a_desk(base_url: str = HOST, *, key: str | None = KEY, window: timedelta = timedelta(seconds=5)) -> Desk:
+    """Return a client that never really waits."""
+    clock = TickingClock(NOW)
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        clock.pause(seconds)
+
+    credentials = None if key is None else Credentials(key, SECRET)
+    transport = Transport(base_url, clock, credentials=credentials, window=window, rng=random.Random(7), pause=pause)
+    return Desk(clock, transport, CoincallClient(transport), pauses)
+
+
+def an_option(symbol: str = SYMBOL) -> Option:
+    """Return a listed call."""
+    return Option(
+        symbol=symbol,
+        underlying="BTC",
+        tick=Decimal("0.1"),
+        lot=Decimal("0.01"),
+        option_type=OptionType.CALL,
+        strike=Decimal(100000),
+        expiry=EXPIRY,
+    )
+
+
+def a_client_id(purpose: Purpose = Purpose.OPEN, attempt: int = 3) -> ClientOrderId:
+    """Return an id of ours."""
+    return ClientOrderId(desk=42, trade=17, leg=1, purpose=purpose, attempt=attempt)
+
+
+OUR_NUMBER = 7004200000170110003
+
+
+def an_order(
+    *, purpose: Purpose = Purpose.OPEN, side: Side = Side.BUY, order_type: OrderType = OrderType.LIMIT, price: str = "1510.0"
+) -> NewOrder:
+    """Return an order for 0.5 coins of the option."""
+    return NewOrder(
+        client_id=a_client_id(purpose),
+        instrument=an_option(),
+        side=side,
+        qty=Decimal("0.50"),
+        price=Decimal(price),
+        order_type=order_type,
+    )
+
+
+def answer(data: str = "null", code: str = "0", msg: str = '"Success"') -> str:
+    """Return an envelope around data, all written literally."""
+    return f'{{"code":{code},"msg":{msg},"i18nArgs":null,"data":{data}}}'
+
+
+def an_order_row(number: int = OUR_NUMBER, *, order_id: int = 1900000000000000123, state: int | None = 1, filled: str = "0.5") -> str:
+    """Return one order as the venue writes it."""
+    said = "" if state is None else f',"state":{state}'
+    return (
+        f'{{"orderId":{order_id},"clientOrderId":{number},"symbol":"{SYMBOL}","displayName":"x","qty":0.5,"remainQty":0,'
+        f'"fillQty":{filled},"price":1510.0,"avgPrice":1508.0,"tradeSide":1,"tradeType":1,"createTime":1772366400000,'
+        f'"reduceOnly":0,"fee":14.25,"mmp":false{said}}}'
+    )
+
+
+def a_fill_row(trade_id: int, *, time: int = 1772366400000) -> str:
+    """Return one fill as the venue writes it."""
+    return (
+        f'{{"id":{trade_id + 1},"optionId":null,"symbol":"{SYMBOL}","tradeSide":2,"tradeType":1,"price":1508.0,"qty":0.5,"iv":0.514,'
+        f'"orderId":1900000000000000123,"tradeId":{trade_id},"fee":14.25,"time":{time},"reduceOnly":0,"isTaker":1,"mmp":false}}'
+    )
+
+
+def a_page(*rows: str, end: str = '"hasNext":false,"hasPre":false') -> str:
+    """Return an answer that holds a list."""
+    return answer(f'{{"list":[{",".join(rows)}],{end}}}')
+
+
+def query_of(request: requests.PreparedRequest) -> dict[str, str]:
+    """Return the decoded query that a request carries."""
+    return dict(parse_qsl(urlsplit(request.url or "").query))
+
+
+Step = Callable[[CoincallClient], object]
