@@ -5,8 +5,9 @@ counted, alerted and isolated; it stops neither the others nor the tick.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
 from loguru import logger
 
@@ -18,14 +19,13 @@ from domain import (
     ExecutionMode,
     ExecutionParams,
     ExitCondition,
-    NewOrder,
     Option,
     Purpose,
     Severity,
     Verdict,
     WhenIncomplete,
 )
-from errors import InvalidTransition, InvariantBroken, JournalError, RiskDenied, SizeRejected
+from errors import ConfigError, InvalidTransition, InvariantBroken, JournalError
 from events import (
     AnyEvent,
     AnyOrderEvent,
@@ -39,15 +39,14 @@ from events import (
     OpenGivenUp,
     OpenStarted,
     PartKept,
-    ProfitPeaked,
     TradeCreated,
     TradeQuarantined,
     TradeReleased,
+    TradeWrittenOff,
     UnwindStarted,
 )
 from exit_watch import ExitWatch
-from limit_execution import Cancel, LegStep, Place, Progress, step
-from order_ledger import OrderRecord
+from limit_execution import LimitExecutor, Progress
 from ports import Alerts, JournalWriter
 from position_check import PositionCheck
 from settling import SettlementDesk
@@ -56,7 +55,6 @@ from trade_execution import TradeExecutor
 from trade_lifecycle import TradeLifecycle, TradeState
 
 S = TradeState
-PEAK_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +65,32 @@ class Desk:
     settlements: SettlementDesk
 
 
+@dataclass(frozen=True, slots=True)
+class _Venue:
+    executor: TradeExecutor
+    settlements: SettlementDesk
+    limit: LimitExecutor
+
+
 class LifecycleManager:
     """All trades of this installation, and what is done about each on every tick."""
 
     def __init__(
         self, *, live: Desk, simulated: Desk | None, journal: JournalWriter, clock: Clock, alerts: Alerts, desk: int, next_number: int
     ) -> None:
-        self._live, self._simulated = live, simulated
-        self._clock, self._alerts, self._desk = clock, alerts, desk
+        self._clock, self._alerts = clock, alerts
         self._book = TradeBook(journal, next_number)
         self._exits = ExitWatch(alerts)
         self._check = PositionCheck()
         self._closed: list[Callable[[TradeLifecycle], None]] = []
-        self._peaked: dict[int, datetime] = {}
+        self._stale: frozenset[int] = frozenset()
         self._blocked: dict[str, str] = {"start": "the account has not been read yet"}
-        for each in self._desks():
-            each.executor.listen(self._filled)
+        self.failures = 0
+        self._venues: dict[bool, _Venue] = {}  # by whether a trade is simulated
+        for each in (live, simulated):
+            if each is not None:
+                each.executor.listen(self._filled)
+                self._venues[each is simulated] = _Venue(each.executor, each.settlements, LimitExecutor(each.executor, alerts, desk))
 
     # ---- what strategies and people ask
 
@@ -97,7 +105,9 @@ class LifecycleManager:
         reason: str = "",
         simulated: bool = False,
     ) -> TradeLifecycle:
-        """Begin a trade; its orders go out from the next tick on. Raises JournalError, nothing begun."""
+        """Begin a trade; its orders go out from the next tick on. Raises RiskDenied, ConfigError or JournalError, nothing begun."""
+        if simulated and simulated not in self._venues:
+            raise ConfigError(f"{strategy} wants a dry run, and there is no simulated venue")
         event = TradeCreated(
             at=self._clock.now(),
             trade=self._book.next_number,
@@ -151,10 +161,14 @@ class LifecycleManager:
     @property
     def entries_allowed(self) -> Verdict:
         """Tell whether new trades may begin, and if not, why not."""
-        lost = sum(desk.executor.unresolved for desk in self._desks())
+        lost = self._unresolved
         if lost:
             return Verdict(ok=False, reason=f"{lost} orders whose outcome is not known yet")
         return Verdict(not self._blocked, "; ".join(self._blocked.values()))
+
+    @property
+    def _unresolved(self) -> int:
+        return sum(venue.executor.unresolved for venue in self._venues.values())
 
     def block_entries(self, cause: str, reason: str) -> None:
         """Begin no new trade until the cause is lifted; running trades stay managed."""
@@ -165,14 +179,27 @@ class LifecycleManager:
         self._blocked.pop(cause, None)
 
     def force_close(self, number: int, reason: str) -> None:
-        """Close a trade because a person says so, whatever its exits say."""
+        """Close a trade because a person says so, whatever its exits say; ended only once its fills say so.
+
+        Raises KeyError for an unknown number, InvalidTransition for a trade that has ended, JournalError; nothing changed.
+        """
         self._book.apply(CloseRequested(at=self._clock.now(), trade=number, reason=reason))
 
     cancel = force_close
 
     def release(self, number: int, reason: str) -> None:
-        """Manage a quarantined trade again, because a person has looked."""
+        """Manage a quarantined trade again, because a person has looked. Raises as force_close does."""
         self._book.apply(TradeReleased(at=self._clock.now(), trade=number, reason=reason))
+
+    def write_off(self, number: int, reason: str) -> None:
+        """End a quarantined trade whose holding a person has closed at the venue; its result counts only what we know of.
+
+        Raises InvariantBroken while an order of it is out; else as force_close does.
+        """
+        trade = self._book[number]
+        if self._venue_of(trade).executor.live_orders(number):
+            raise InvariantBroken(f"trade {number} has an order out: wait until its end is known")
+        self._book.apply(TradeWrittenOff(at=self._clock.now(), trade=number, reason=reason))
 
     # ---- restart
 
@@ -180,18 +207,13 @@ class LifecycleManager:
         """Rebuild every trade and order from the journal; the venue is asked about each order without a known end."""
         kept = tuple(events)
         self._book.restore(kept)
-        running = {trade.number: trade for trade in self.active}
-        for desk in self._desks():
-            desk.executor.restore(event for event in kept if self._concerns(event, desk, running))
+        self._stale = frozenset(trade.number for trade in self.active if trade.state is S.PENDING_OPEN)
+        running = self.active
+        for simulated, venue in self._venues.items():
+            numbers = {trade.number for trade in running if trade.simulated is simulated}
+            venue.executor.restore(event for event in kept if _order_of(event) in numbers)
         if running:
-            lost = sum(desk.executor.unresolved for desk in self._desks())
-            logger.info("trades resumed count={} orders to ask the venue about={}", len(running), lost)
-
-    def _concerns(self, event: AnyEvent, desk: Desk, running: dict[int, TradeLifecycle]) -> bool:
-        if not isinstance(event, AnyOrderEvent | LegFilled):
-            return False
-        trade = running.get(ClientOrderId.parse(event.order).trade)
-        return trade is not None and self._desk_of(trade) is desk
+            logger.info("trades resumed count={} orders to ask the venue about={}", len(running), self._unresolved)
 
     # ---- the tick
 
@@ -199,28 +221,36 @@ class LifecycleManager:
         """Look once at every order and every active trade."""
         if account.valid:
             self._blocked.pop("start", None)
-        for desk in self._desks():
-            desk.executor.step(account.now)
+        for venue in self._venues.values():
+            self._guarded("orders", partial(venue.executor.step, account.now))
         for trade in self.active:
-            self._guarded(trade, account)
-        self._compare(account)
+            self._guarded(trade.id, partial(self._managed, trade, account))
+        self._guarded("positions", partial(self._compare, account))
         for trade in self._book.unnotified:
-            self._notify(trade)
+            self._guarded(trade.id, partial(self._notify, trade))
 
-    def _guarded(self, trade: TradeLifecycle, account: AccountSnapshot) -> None:
+    def _guarded(self, name: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except JournalError as error:
+            self._alerts.alert(Severity.CRITICAL, "journal", f"{name}: {error}", "nothing was sent; make the journal writable")
+        except Exception as error:  # noqa: BLE001 - tick boundary: one failure must not stop the neighbours
+            self.failures += 1
+            logger.opt(exception=error).error("tick failure in={} count={}", name, self.failures)
+            self._alerts.alert(Severity.CRITICAL, f"tick {name}", f"{name} failed in the tick: {error!r}", "see the log")
+
+    def _managed(self, trade: TradeLifecycle, account: AccountSnapshot) -> None:
         try:
             self._manage(trade, account)
-        except JournalError as error:
-            self._alerts.alert(Severity.CRITICAL, "journal", f"{trade.id}: {error}", "nothing was sent; make the journal writable")
         except InvariantBroken as error:
             self.block_entries("invariant", f"our books contradict themselves: {error}")
             self._quarantine(trade, str(error))
-        except Exception as error:  # noqa: BLE001 - tick boundary: one trade's failure must not stop the others
-            logger.opt(exception=error).error("trade not managed id={}", trade.id)
-            self._alerts.alert(Severity.CRITICAL, f"manage {trade.id}", f"{trade.id} could not be managed: {error!r}", "see the log")
 
     def _manage(self, trade: TradeLifecycle, account: AccountSnapshot) -> None:
         match trade.state:
+            case S.PENDING_OPEN if trade.number in self._stale:
+                reason = "the program stopped before its first order, and what it was decided on is old"
+                self._book.apply(OpenGivenUp(at=account.now, trade=trade.number, reason=reason))
             case S.PENDING_OPEN:
                 self._book.apply(OpenStarted(at=account.now, trade=trade.number))
                 self._open(self._book[trade.number], account)
@@ -235,24 +265,23 @@ class LifecycleManager:
             case S.UNWINDING:
                 self._leave(trade, account, Purpose.UNWIND)
             case _:
+                if self._venue_of(trade).limit.withdraw(trade):
+                    self._settled(trade, account.now)
                 self._alerts.alert(
                     Severity.CRITICAL, f"quarantine {trade.id}", f"{trade.id} waits for a person: {trade.reason}", "--release or --close it"
                 )
 
     def _open(self, trade: TradeLifecycle, account: AccountSnapshot) -> None:
-        executor = self._desk_of(trade).executor
-        steps = step(trade, Purpose.OPEN, self._orders(trade), account.quotes, account.now)
+        limit = self._venue_of(trade).limit
+        steps = limit.look(trade, Purpose.OPEN, account)
         spent = [f"{trade.legs[i].option.symbol}: {s.reason}" for i, s in enumerate(steps) if s.progress is Progress.EXHAUSTED]
-        live = [order for order in self._orders(trade) if order.live]
         if spent:
-            for order in live:
-                executor.cancel(order.client_id)
-            if not live:
+            if limit.withdraw(trade):
                 self._incomplete(trade, "; ".join(spent), account.now)
-        elif trade.complete and not live:
+        elif all(each.progress is Progress.DONE for each in steps):
             self._book.apply(OpenCompleted(at=account.now, trade=trade.number))
         else:
-            self._perform(trade, Purpose.OPEN, steps, account)
+            limit.perform(trade, Purpose.OPEN, steps, account)
 
     def _incomplete(self, trade: TradeLifecycle, reason: str, now: datetime) -> None:
         if all(leg.opened == 0 for leg in trade.legs):
@@ -269,21 +298,21 @@ class LifecycleManager:
         )
 
     def _hold(self, trade: TradeLifecycle, account: AccountSnapshot) -> None:
+        if not self._venue_of(trade).limit.withdraw(trade):  # only after a release: an open trade has no order out
+            return
         trade = self._settled(trade, account.now)
         if trade.flat:
             self._book.apply(CloseCompleted(at=account.now, trade=trade.number))
             return
-        self._mark(trade, account)
+        profit = trade.profit(account, Basis.MARK)
+        if profit is not None:
+            self._book.note_profit(trade.number, profit, account.now)
         reason = self._exits.reason_to_leave(self._book[trade.number], account)
         if reason is not None:
             self._book.apply(CloseRequested(at=account.now, trade=trade.number, reason=reason))
 
     def _make_way(self, trade: TradeLifecycle, account: AccountSnapshot) -> None:
-        executor = self._desk_of(trade).executor
-        live = [order for order in self._orders(trade) if order.live]
-        for order in live:
-            executor.cancel(order.client_id)
-        if live:
+        if not self._venue_of(trade).limit.withdraw(trade):
             return
         if all(leg.opened == 0 for leg in trade.legs):
             self._book.apply(OpenGivenUp(at=account.now, trade=trade.number, reason=trade.reason))
@@ -293,117 +322,78 @@ class LifecycleManager:
 
     def _leave(self, trade: TradeLifecycle, account: AccountSnapshot, purpose: Purpose) -> None:
         trade = self._settled(trade, account.now)
-        orders = self._orders(trade)
-        if trade.flat and not any(order.live for order in orders):
+        venue = self._venue_of(trade)
+        live = venue.executor.live_orders(trade.number)
+        if not live and trade.flat:
             self._book.apply(CloseCompleted(at=account.now, trade=trade.number))
             return
+        if not live and all(leg.outstanding <= 0 for leg in trade.legs):
+            raise InvariantBroken(f"trade {trade.number} gave back more than it had: {[str(leg.held) for leg in trade.legs]}")
         clamps = None if trade.simulated else self._check.clamps(trade, account)
-        steps = step(trade, purpose, orders, account.quotes, account.now, clamps)
+        steps = venue.limit.look(trade, purpose, account, clamps)
         for index, each in enumerate(steps):
-            if each.tripped:
+            if each.tripped or each.progress is Progress.EXHAUSTED:
                 self._alerts.alert(
                     Severity.CRITICAL,
                     f"close attempts {trade.id}/{index}",
                     f"{trade.id} still cannot leave {trade.legs[index].option.symbol} ({each.reason or 'no fill'})",
                     "close it by hand at the venue, or wait: it is tried again every minute",
                 )
-        self._perform(trade, purpose, steps, account)
-
-    def _perform(self, trade: TradeLifecycle, purpose: Purpose, steps: Sequence[LegStep], account: AccountSnapshot) -> None:
-        executor = self._desk_of(trade).executor
-        for each in steps:
-            match each.action:
-                case Cancel(client_id=name, why=why):
-                    logger.info("order cancel id={} because {}", name, why)
-                    executor.cancel(name)
-                case Place() as place:
-                    self._place(trade, purpose, place, account)
-
-    def _place(self, trade: TradeLifecycle, purpose: Purpose, place: Place, account: AccountSnapshot) -> None:
-        executor, option = self._desk_of(trade).executor, trade.legs[place.leg].option
-        order = NewOrder(
-            client_id=executor.next_id(self._desk, trade.number, place.leg, purpose),
-            instrument=option,
-            side=place.side,
-            qty=place.qty,
-            price=place.price,
-            reduce_only=purpose.reduces,
-        )
-        quote = account.quotes.get(option.symbol)
-        try:
-            executor.submit(order, trade, None if quote is None else quote.underlying_price)
-        except (RiskDenied, SizeRejected) as no:
-            self._alerts.alert(Severity.WARNING, f"refused {trade.id}/{place.leg}", str(no), "the order was not sent")
+        venue.limit.perform(trade, purpose, steps, account)
 
     # ---- holding
 
     def _settled(self, trade: TradeLifecycle, now: datetime) -> TradeLifecycle:
         """Book what the venue settled of expired legs; legs with an order out wait until its end is known."""
-        desk = self._desk_of(trade)
-        for event in desk.settlements.settle(trade, now):
-            if desk.executor.working(trade.number, event.leg) == 0:
+        venue = self._venue_of(trade)
+        for event in venue.settlements.settle(trade, now):
+            if venue.executor.working(trade.number, event.leg) == 0:
                 self._book.apply(event)
         return self._book[trade.number]
 
-    def _mark(self, trade: TradeLifecycle, account: AccountSnapshot) -> None:
-        profit = trade.profit(account, Basis.MARK)
-        if profit is None or (trade.peak_profit is not None and profit <= trade.peak_profit):
-            return
-        last = self._peaked.get(trade.number)
-        if last is None or account.now >= last + PEAK_EVERY:
-            self._peaked[trade.number] = account.now
-            self._book.apply(ProfitPeaked(at=account.now, trade=trade.number, profit=profit))
-        else:
-            self._book.keep(replace(trade, peak_profit=profit))
-
     def _compare(self, account: AccountSnapshot) -> None:
-        holding = [t for t in self.active if not t.simulated and t.state is not S.QUARANTINED]
-        quiet = [t for t in holding if t.state in (S.OPEN, S.PENDING_CLOSE) or self._live.executor.ledger.of(t.number)]
-        for symbol, sentence in self._check.contradictions(quiet, account).items():
-            for trade in quiet:
-                if any(leg.held != 0 and leg.option.symbol == symbol for leg in trade.legs):
-                    self._quarantine(trade, sentence)
+        managed = [trade for trade in self.active if not trade.simulated and trade.state is not S.QUARANTINED]
+        busy = {order.new.instrument.symbol for order in self._venues[False].executor.ledger.live()}
+        for trade, sentence in self._check.contradictions(managed, account, busy):
+            self._quarantine(trade, sentence)
 
     # ---- events
 
     def _filled(self, event: LegFilled) -> None:
         """Take a fill that the executor has journalled."""
-        trade = self._book.get(event.trade)
-        if trade is None:
+        if self._book.get(event.trade) is None:
             self._alerts.alert(
                 Severity.CRITICAL, "foreign fill", f"fill {event.fill.id} names unknown trade {event.trade}", "see the journal"
             )
             return
-        moved = self._book.book(event)
-        if moved.state is S.QUARANTINED and trade.state is not S.QUARANTINED:
-            logger.error("trade quarantined id={} by fill {}", moved.id, event.fill.id)
+        self._book.book(event)
 
     def _quarantine(self, trade: TradeLifecycle, reason: str) -> None:
         try:
             self._book.apply(TradeQuarantined(at=self._clock.now(), trade=trade.number, reason=reason))
         except (InvalidTransition, JournalError) as error:
-            self._book.set_aside(trade, f"{reason}; {error}")
+            self._book.set_aside(trade.number, f"{reason}; {error}")
         self._alerts.alert(
             Severity.CRITICAL, f"quarantine {trade.id}", f"{trade.id}: {reason}", "compare with the venue, then --release or --close"
         )
 
     def _notify(self, trade: TradeLifecycle) -> None:
         """Tell the listeners of an ended trade, once: the word is journalled before they are called."""
-        try:
-            self._book.apply(CloseNotified(at=self._clock.now(), trade=trade.number))
-        except JournalError:
-            return
-        self._desk_of(trade).executor.forget(trade.number)
+        ended = self._book.apply(CloseNotified(at=self._clock.now(), trade=trade.number))
+        for venue in self._venues.values():
+            venue.limit.forget(trade.number)
         self._exits.forget(trade.number)
-        self._peaked.pop(trade.number, None)
+        self._book.forget(trade.number)
         for callback in self._closed:
-            callback(self._book[trade.number])
+            self._guarded(f"on_closed {trade.id}", partial(callback, ended))
 
-    def _desks(self) -> tuple[Desk, ...]:
-        return (self._live,) if self._simulated is None else (self._live, self._simulated)
+    def _venue_of(self, trade: TradeLifecycle) -> _Venue:
+        venue = self._venues.get(trade.simulated)
+        if venue is None:
+            raise ConfigError(f"{trade.id} is a dry run, and there is no simulated venue: its orders must not reach the real one")
+        return venue
 
-    def _desk_of(self, trade: TradeLifecycle) -> Desk:
-        return self._simulated if trade.simulated and self._simulated is not None else self._live
 
-    def _orders(self, trade: TradeLifecycle) -> tuple[OrderRecord, ...]:
-        return self._desk_of(trade).executor.ledger.of(trade.number)
+def _order_of(event: AnyEvent) -> int | None:
+    """Return the trade of an event that the ledger of orders wants to know."""
+    return ClientOrderId.parse(event.order).trade if isinstance(event, AnyOrderEvent | LegFilled) else None

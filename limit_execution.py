@@ -1,9 +1,9 @@
-"""Chasing fills with limit orders: looks at one execution once and says what to change. It never acts, never sleeps.
+"""Chasing fills with limit orders: a look at one execution says what to change, and never acts or sleeps; LimitExecutor carries it out.
 
-Time is cut into rounds of `fill_timeout_seconds` from the start of the phase, and none is skipped while the program runs. Round 0 quotes at mid, the last round at the full
-buffer past mid; on the way out of a trade the last round reaches the price at which the book trades at once, because leaving
-must succeed, and goes on for ever. A leg has at most one live order; a replacement waits until the cancel is final, so it is
-sized by what truly filled.
+Time is cut into rounds of `fill_timeout_seconds` from the start of the phase, and none is skipped while the program runs. Round 0
+quotes at mid, the last round at the full buffer past mid; on the way out of a trade the last round reaches the price at which the
+book trades at once, because leaving must succeed, and goes on for ever. A leg has at most one live order; a replacement waits
+until the cancel is final, so it is sized by what truly filled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,27 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from domain import ZERO, ClientOrderId, ExecutionParams, OrderStatus, Purpose, Quote, Side, aggressive_price, passive_price, whole_lots
+from loguru import logger
+
+from domain import (
+    ZERO,
+    AccountSnapshot,
+    ClientOrderId,
+    ExecutionParams,
+    NewOrder,
+    OrderStatus,
+    Purpose,
+    Quote,
+    Severity,
+    Side,
+    aggressive_price,
+    passive_price,
+    whole_lots,
+)
+from errors import RiskDenied, SizeRejected
 from order_ledger import OrderRecord
+from ports import Alerts
+from trade_execution import TradeExecutor
 from trade_lifecycle import TradeLeg, TradeLifecycle
 
 BREAKER_ATTEMPTS = 25
@@ -118,11 +137,65 @@ class Rounds:
         self._last.pop(trade, None)
 
 
+class LimitExecutor:
+    """Executes trades with limit orders on one venue: looks, then places and cancels what the look asks for."""
+
+    def __init__(self, executor: TradeExecutor, alerts: Alerts, desk: int) -> None:
+        self._executor, self._alerts, self._desk = executor, alerts, desk
+        self._rounds = Rounds()
+
+    def look(
+        self, trade: TradeLifecycle, purpose: Purpose, account: AccountSnapshot, clamps: Mapping[str, Decimal] | None = None
+    ) -> tuple[LegStep, ...]:
+        """Look at every leg of a trade once; `clamps` bounds what is closed of each symbol, coins."""
+        orders, turn = self._executor.ledger.of(trade.number), self._rounds.of(trade, account.now)
+        return step(trade, purpose, orders, account.quotes, now=account.now, turn=turn, clamps=clamps)
+
+    def perform(self, trade: TradeLifecycle, purpose: Purpose, steps: Sequence[LegStep], account: AccountSnapshot) -> None:
+        """Carry out what a look asked for. Raises InvariantBroken and JournalError as TradeExecutor.submit does."""
+        for each in steps:
+            match each.action:
+                case Cancel(client_id=name, why=why):
+                    logger.info("order cancel id={} because {}", name, why)
+                    self._executor.cancel(name)
+                case Place() as place:
+                    self._place(trade, purpose, place, account)
+
+    def withdraw(self, trade: TradeLifecycle) -> bool:
+        """Take back every order of a trade that is still out; tell whether none is."""
+        live = self._executor.live_orders(trade.number)
+        for order in live:
+            self._executor.cancel(order.client_id)
+        return not live
+
+    def forget(self, trade: int) -> None:
+        """Drop the orders and rounds of a trade that has ended."""
+        self._executor.forget(trade)
+        self._rounds.forget(trade)
+
+    def _place(self, trade: TradeLifecycle, purpose: Purpose, place: Place, account: AccountSnapshot) -> None:
+        option = trade.legs[place.leg].option
+        order = NewOrder(
+            client_id=self._executor.next_id(self._desk, trade.number, place.leg, purpose),
+            instrument=option,
+            side=place.side,
+            qty=place.qty,
+            price=place.price,
+            reduce_only=purpose.reduces,
+        )
+        quote = account.quotes.get(option.symbol)
+        try:
+            self._executor.submit(order, trade, None if quote is None else quote.underlying_price)
+        except (RiskDenied, SizeRejected) as no:
+            self._alerts.alert(Severity.WARNING, f"refused {trade.id}/{place.leg}", str(no), "the order was not sent")
+
+
 def step(
     trade: TradeLifecycle,
     purpose: Purpose,
     orders: Sequence[OrderRecord],
     quotes: Mapping[str, Quote],
+    *,
     now: datetime,
     turn: int,
     clamps: Mapping[str, Decimal] | None = None,

@@ -1,7 +1,8 @@
 """The log: a story on the terminal, the same in files that rotate, and no secret in any of them.
 
 One rule: logging never stops the program, and what is secret is taken out before anything is written. Modules log with
-`logger.info("order sent", order="ct-0042-17-0-o-1", qty=qty)`: subject and verb, then facts by name.
+`logger.info("order sent", order="ct-0042-17-0-o-1", qty=qty)`: subject and verb, then facts by name. The message is always a
+fixed text: where facts are given loguru reads braces in it as places to fill, and raises if it cannot.
 """
 
 import logging
@@ -130,7 +131,7 @@ def _story(record: "Record") -> str:
 
 def _json(record: "Record") -> str:
     fixed = {
-        "at": record["time"].astimezone(UTC),
+        "at": record["time"].astimezone(UTC).isoformat(timespec="milliseconds"),
         "level": record["level"].name,
         "where": f"{record['name']}:{record['line']}",
         "thread": record["thread"].name,

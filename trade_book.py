@@ -25,7 +25,7 @@ class TradeBook:
         self._trades: dict[int, TradeLifecycle] = {}
         self._active: dict[int, None] = {}
         self._unnotified: dict[int, None] = {}
-        self._peaks: dict[int, datetime] = {}
+        self._peaks: dict[int, tuple[datetime | None, Decimal | None]] = {}
 
     @property
     def next_number(self) -> int:
@@ -97,16 +97,22 @@ class TradeBook:
         return trade
 
     def note_profit(self, number: int, profit: Decimal, now: datetime) -> None:
-        """Remember a trade's highest profit since opening, USD; journalled once a minute at most. Raises JournalError, remembered all the same."""
+        """Remember a trade's highest profit since opening, USD; journal it once a minute at most.
+
+        Raises JournalError; it is remembered all the same, and written a minute later.
+        """
         trade = self._trades[number]
-        if trade.peak_profit is not None and profit <= trade.peak_profit:
+        at, written = self._peaks.get(number, (None, trade.peak_profit))
+        if trade.peak_profit is None or profit > trade.peak_profit:
+            trade = self.book(ProfitPeaked(at=now, trade=number, profit=profit))
+        peak = trade.peak_profit
+        due = at is None or now >= at + PEAK_EVERY
+        if peak is None or peak == written or not due:
+            self._peaks[number] = at, written
             return
-        event = ProfitPeaked(at=now, trade=number, profit=profit)
-        self.book(event)
-        last = self._peaks.get(number)
-        if last is None or now >= last + PEAK_EVERY:
-            self._peaks[number] = now
-            self._journal.append(event)
+        self._peaks[number] = now, written
+        self._journal.append(ProfitPeaked(at=now, trade=number, profit=peak))
+        self._peaks[number] = now, peak
 
     def forget(self, number: int) -> None:
         """Drop all but the value of a trade that has ended."""
@@ -134,7 +140,7 @@ class TradeBook:
         sides = {leg.option.symbol: leg.side for trade in self.active if trade.simulated is simulated for leg in trade.legs}
         for plan in plans:
             if sides.setdefault(plan.option.symbol, plan.side) is not plan.side:
-                raise RiskDenied(f"a {plan.side.name} of {plan.option.symbol} would net against another leg of ours: the venue keeps one position")
+                raise RiskDenied(f"{plan.side.name} {plan.option.symbol} would net against another leg of ours at the venue")
 
 
 def _mark(numbers: dict[int, None], number: int, *, wanted: bool) -> None:

@@ -75,6 +75,10 @@ class TradeExecutor:
         """Return what the leg's live orders may still fill, coins."""
         return sum((record.working for record in self.ledger.of(trade, leg)), ZERO)
 
+    def live_orders(self, trade: int) -> list[OrderRecord]:
+        """Return a trade's orders that may still change anything, oldest first."""
+        return [record for record in self.ledger.of(trade) if record.live]
+
     @property
     def unresolved(self) -> int:
         """Return how many orders have an outcome that nobody knows yet."""

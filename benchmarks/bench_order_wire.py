@@ -31,10 +31,7 @@ class _Taker(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Take the order and say so."""
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response_only(200)
-        self.send_header("Content-Length", str(len(REPLY)))
-        self.end_headers()
-        self.wfile.write(REPLY)
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(REPLY), REPLY))
 
 
 class _Stopwatch:

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from auth import sign_request
 ROOT = Path(__file__).resolve().parent.parent
 ACCOUNTS = 8
 BEFORE_LIMIT = 190
+CLIENT_IDS = count(1)
 CREATE = "/open/option/order/create/v1"
 
 
@@ -41,13 +43,13 @@ class Desk:
 
     async def place(self) -> None:
         """Place one order; cancel all of them first where the limit is near."""
-        if self._sent and self._sent % BEFORE_LIMIT == 0:
+        if self._sent % BEFORE_LIMIT == 0:
             await self._ask("GET", f"/open/option/order/cancelOpenOrders/v1/{self._symbol.partition('-')[0]}", {})
         self._sent += 1
-        fields = {"symbol": self._symbol, "qty": "0.01", "tradeSide": 1, "tradeType": 1, "price": self._price, "clientOrderId": self._sent}
+        fields = {"symbol": self._symbol, "qty": "0.01", "tradeSide": 1, "tradeType": 1, "price": self._price, "clientOrderId": next(CLIENT_IDS)}
         answer = await self._ask("POST", CREATE, fields)
         if not answer.startswith(b'{"code":0,'):
-            raise SystemExit(f"refused: {answer.decode()}")
+            raise RuntimeError(f"refused: {answer.decode()}")
 
     async def _ask(self, method: str, path: str, fields: dict[str, str | int]) -> bytes:
         headers = sign_request(method, path, fields, self.key, self.secret, time.time_ns() // 1_000_000)

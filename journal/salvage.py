@@ -15,17 +15,18 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
-# A bad page fails every question that touches it; a bad root fails them all, and then there is nothing to bisect.
-_PATIENCE = 4_000
-_FURTHEST = 2**40
+# A bad page fails every question that touches it, a bad root fails them all: after so many failures the rest is given up.
+_PATIENCE = 20_000
+# No row is smaller; so the size of the file bounds how many there are.
+_SMALLEST_ROW = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Salvage:
     """What a damaged journal still tells: payloads by number, oldest first, and the two small tables as far as they can be read.
 
-    `lost` counts the rows that are known to have been there (a number without a readable row between others, or a row whose
-    checksum is wrong); the last rows of a cut file are missing without a trace.
+    `lost` counts the rows that are known to have been there: not readable though a later one is, or not what was written. The
+    last rows of a file that was cut short are missing without a trace.
     """
 
     payloads: tuple[tuple[int, bytes], ...] = ()
@@ -46,19 +47,22 @@ def salvage(file: Path) -> Salvage:
         connection.text_factory = bytes
         with suppress(sqlite3.Error):
             connection.execute("PRAGMA writable_schema=ON")  # nothing is written: it makes SQLite read a file that was cut short
-        rows = sorted(_rows(connection))
+        meta = _pairs(connection, "SELECT key, value FROM meta")
+        rows = sorted(_rows(connection, _highest(connection, meta, file.stat().st_size)))
         good = tuple((seq, payload) for seq, crc, payload in rows if crc is not None and zlib.crc32(payload) == crc)
+        saved = {seq for seq, _ in good}
+        last = max(saved, default=0)
         return Salvage(
             payloads=good,
-            lost=len(rows) - len(good),
-            meta=_pairs(connection, "SELECT key, value FROM meta"),
+            lost=sum(1 for seq, crc, _ in rows if seq not in saved and (seq < last or crc is not None)),
+            meta=meta,
             strategy_states=_pairs(connection, "SELECT strategy, state FROM strategy_states"),
         )
 
 
-def _rows(connection: sqlite3.Connection) -> Iterator[tuple[int, int | None, bytes]]:
+def _rows(connection: sqlite3.Connection, highest: int) -> Iterator[tuple[int, int | None, bytes]]:
     """Yield (seq, crc, payload); a row that cannot be read has no crc. Where a span of numbers fails, its halves are asked for."""
-    spans, failures = deque([(0, _last(connection))]), 0
+    spans, failures = deque([(0, highest)]), 0
     while spans and failures < _PATIENCE:
         low, high = spans.popleft()
         try:
@@ -73,10 +77,12 @@ def _rows(connection: sqlite3.Connection) -> Iterator[tuple[int, int | None, byt
             yield from ((seq, crc, payload) for seq, crc, payload in found if isinstance(payload, bytes))
 
 
-def _last(connection: sqlite3.Connection) -> int:
+def _highest(connection: sqlite3.Connection, meta: Mapping[str, str], size: int) -> int:
+    """Return a number that no event is above: numbers run on without a gap from the last that was archived."""
     with suppress(sqlite3.Error):
         return int(connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
-    return _FURTHEST
+    archived = meta.get("archived_seq", "")
+    return (int(archived) if archived.isdecimal() else 0) + size // _SMALLEST_ROW
 
 
 def _pairs(connection: sqlite3.Connection, question: str) -> Mapping[str, str]:

@@ -138,15 +138,13 @@ class Engine:
     def advance(self, now: datetime) -> None:
         """Bring every book with a stake in it to now, then expire, settle, guard margins and end slow cancels."""
         now = self.advanced = self._at(now)
-        active = self.liquidity.active
-        for book in list(active.values()):
+        self.liquidity.forget_idle()
+        for _, book in sorted(self.liquidity.active.items()):
             self.liquidity.look(book, now)
             if now >= book.expiry and not book.expired:
                 expire(self.matching, book)
             if book.expired:
                 self._settle(book, now)
-            if not book.resting and all(holding.lots == 0 for holding in book.holders.values()):
-                del active[book.symbol]
         self._end_cancels(now)
         for account in list(self.accounts.values()):
             if (account.initial or account.cash < 0) and account.user not in HOUSE_ACCOUNTS:

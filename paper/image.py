@@ -102,7 +102,8 @@ def _load_holding(engine: "Engine", row: HoldingRow) -> None:
         book.house_holding = holding
         return
     account.holdings[row.symbol] = book.holders[row.user] = holding
-    engine.liquidity.active[row.symbol] = book
+    if row.lots:
+        engine.liquidity.active[row.symbol] = book
 
 
 def _load_order(engine: "Engine", row: OrderRow) -> None:
@@ -118,6 +119,7 @@ def _load_order(engine: "Engine", row: OrderRow) -> None:
         account.by_client[row.client_id] = order
     if not order.final:
         account.open[order.id] = order
+        engine.liquidity.active[row.symbol] = book
         account.working[book.underlying] = account.working.get(book.underlying, 0) + 1
         order.holding.work(order, order.left)
         if order.cancel_due is not None:

@@ -55,6 +55,12 @@ class Liquidity:
         if view is not book.view or index is not book.index_view:
             self._revalue(book, view, index, now)
 
+    def forget_idle(self) -> None:
+        """Leave out of `active` the books in which no user has an order or a position."""
+        for symbol, book in list(self.active.items()):
+            if not book.resting and all(holding.lots == 0 for holding in book.holders.values()):
+                del self.active[symbol]
+
     def recall(self, book: Book, advanced: datetime) -> None:
         """Value a restored book as of the last time it was looked at, without new quotes or orders of others.
 

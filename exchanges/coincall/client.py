@@ -63,7 +63,7 @@ def _market(name: str, path: str, group: Group = Group.MARKET) -> Endpoint:
     return Endpoint(name=name, method="GET", path=path, group=group, signed=False)
 
 
-def _query(name: str, path: str, group: Group = Group.QUERY) -> Endpoint:
+def _query(name: str, path: str, group: Group) -> Endpoint:
     return Endpoint(name=name, method="GET", path=path, group=group)
 
 
@@ -78,12 +78,12 @@ _INDEX = _market("index", "/open/futures/market/symbol/v1")
 _USER = _query("user", "/open/user/info/v1", Group.ACCOUNT)
 _KEY = _query("api key", "/open/auth/user/query-api", Group.ACCOUNT)
 _SUMMARY = _query("account summary", "/open/account/summary/v1", Group.ACCOUNT)
-_POSITIONS = _query("positions", "/open/option/position/get/v1")
-_PENDING = _query("open orders", "/open/option/order/pending/v1")
-_SINGLE = _query("order", "/open/option/order/singleQuery/v1")
-_ORDER_HISTORY = _query("order history", "/open/option/order/history/v1")
-_TRADE_HISTORY = _query("trade history", "/open/option/trade/history/v1")
-_EXERCISES = _query("exercise history", "/open/settle/exercise/history/v1")
+_POSITIONS = _query("positions", "/open/option/position/get/v1", Group.POSITIONS)
+_PENDING = _query("open orders", "/open/option/order/pending/v1", Group.POSITIONS)
+_SINGLE = _query("order", "/open/option/order/singleQuery/v1", Group.QUERY)
+_ORDER_HISTORY = _query("order history", "/open/option/order/history/v1", Group.HISTORY)
+_TRADE_HISTORY = _query("trade history", "/open/option/trade/history/v1", Group.HISTORY)
+_EXERCISES = _query("exercise history", "/open/settle/exercise/history/v1", Group.HISTORY)
 _CREATE = _write("create", "/open/option/order/create/v1", Group.ORDER)
 _MODIFY = _write("modify", "/open/option/order/modify/v1", Group.ORDER)
 _BATCH_CREATE = _write("batch create", "/open/option/order/batchCreate/v1", Group.ORDER)
@@ -224,7 +224,7 @@ class CoincallClient:
 
     def order(self, ref: OrderRef) -> OrderReport:
         """Return one order; raise OrderNotFound where the venue does not know it."""
-        return wire.parse_order(self._transport.read(_SINGLE, ref.params(), Lane.URGENT).data)
+        return wire.parse_order(self._transport.read(_SINGLE, ref.params()).data)
 
     def order_history(self, since: datetime | None = None, until: datetime | None = None, from_id: int | None = None) -> Page[OrderReport]:
         """Return a page of the order history, newest first; from_id is the cursor of the page before. The window is 90 days at most."""

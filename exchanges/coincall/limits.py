@@ -22,6 +22,8 @@ class Group(StrEnum):
     CONFIG = "config"
     DELIVERY = "delivery"
     ACCOUNT = "account"
+    POSITIONS = "positions"
+    HISTORY = "history"
     QUERY = "query"
     ORDER = "order"
     CANCEL = "cancel"
@@ -52,7 +54,9 @@ LIMITS: Mapping[Group, Limit] = MappingProxyType(
         Group.CONFIG: Limit(10, 2 * _SECOND),
         Group.DELIVERY: Limit(1, _SECOND),
         Group.ACCOUNT: Limit(2, _SECOND),
-        Group.QUERY: Limit(5, _SECOND, reserved=1),
+        Group.POSITIONS: Limit(5, _SECOND),
+        Group.HISTORY: Limit(5, _SECOND),
+        Group.QUERY: Limit(5, _SECOND),  # of one order; its page names no limit
         Group.ORDER: Limit(60, _SECOND, reserved=12),
         Group.CANCEL: Limit(60, _SECOND, reserved=12),
     }

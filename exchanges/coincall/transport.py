@@ -109,15 +109,15 @@ class Transport:
         """Close the idle connections."""
         self._session.close()
 
-    def read(self, endpoint: Endpoint, params: Mapping[str, Value], lane: Lane = Lane.NORMAL) -> Reply:
+    def read(self, endpoint: Endpoint, params: Mapping[str, Value]) -> Reply:
         """Ask until answered, at most four times. Raises ExchangeUnavailable, ExchangeRejected or MalformedResponse."""
         for wait in RETRY_PAUSES:
             try:
-                return self._read_in_time(endpoint, params, lane)
+                return self._read_in_time(endpoint, params)
             except ExchangeUnavailable as error:
                 logger.debug("coincall read retried call={} wait={} reason={}", endpoint.name, wait, error.reason)
                 self._pause(wait * self._rng.uniform(1 - JITTER, 1 + JITTER))
-        return self._read_in_time(endpoint, params, lane)
+        return self._read_in_time(endpoint, params)
 
     def write(self, endpoint: Endpoint, params: Mapping[str, Value], lane: Lane = Lane.NORMAL) -> Reply:
         """Send once. Raises ExchangeRejected, ExchangeUnavailable (it surely did not arrive) or OutcomeUnknown."""
@@ -136,7 +136,7 @@ class Transport:
         between the two, the clocks agree as far as can be seen.
         """
         asked = self._clock.now()
-        reply = self._once(SERVER_TIME, {}, Lane.URGENT)
+        reply = self._once(SERVER_TIME, {})
         theirs = parse_time(reply.data)
         agree = asked - _MILLISECOND <= theirs <= reply.at
         found = timedelta(0) if agree else theirs - (asked + (reply.at - asked) / 2)
@@ -145,12 +145,12 @@ class Transport:
         self._skew = found
         return found
 
-    def _read_in_time(self, endpoint: Endpoint, params: Mapping[str, Value], lane: Lane) -> Reply:
+    def _read_in_time(self, endpoint: Endpoint, params: Mapping[str, Value]) -> Reply:
         try:
-            return self._once(endpoint, params, lane)
+            return self._once(endpoint, params)
         except TimestampRejected:
             self._try_to_measure_skew()
-            return self._once(endpoint, params, lane)
+            return self._once(endpoint, params)
 
     def _try_to_measure_skew(self) -> None:
         try:
@@ -158,7 +158,7 @@ class Transport:
         except VenueError as error:
             logger.warning("coincall clock not measured reason={}", error.reason)
 
-    def _once(self, endpoint: Endpoint, params: Mapping[str, Value], lane: Lane) -> Reply:
+    def _once(self, endpoint: Endpoint, params: Mapping[str, Value], lane: Lane = Lane.NORMAL) -> Reply:
         if endpoint.signed and self._credentials is None:
             raise AuthenticationRejected(VENUE, endpoint.name, "needs an API key, and none is configured")
         self._limiter.acquire(endpoint.group, lane)

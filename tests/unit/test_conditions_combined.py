@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 
 import pytest
@@ -150,6 +151,13 @@ def test_l46_the_spread_of_a_leg_without_a_quote_cannot_be_judged() -> None:
         spread_below(10)(an_account(), a_trade(legs=(FakeLeg(an_option()),)))
     with pytest.raises(DataNotFresh, match="nothing is held"):
         spread_below(10)(an_account(), a_trade(legs=()))
+
+
+def test_a_leg_that_is_held_no_more_needs_no_quote() -> None:
+    call, put = an_option(), an_option(90_000, OptionType.PUT)
+    trade = a_trade(legs=(FakeLeg(call), FakeLeg(put, held=Decimal(0))))
+
+    assert spread_below(10)(an_account(quotes={call.symbol: a_quote(call)}), trade)
 
 
 def test_whatever_contains_a_question_about_the_legs_is_one() -> None:

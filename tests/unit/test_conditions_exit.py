@@ -164,6 +164,7 @@ def test_results_and_times_need_no_valid_account() -> None:
     [
         (None, "60", False),
         ("49", "39", False),  # never reached its start
+        ("50", "40", True),  # reached to the cent
         ("60", "50.01", False),
         ("60", "50", True),
         ("60", "-20", True),

@@ -32,6 +32,7 @@ class FakeReader:
         self.stuck_at: datetime | None = None
         self.price = Decimal(100_000)
         self.walks = True
+        self.late: Option | None = None
         self.listed: Sequence[Option] = [quote.option for quote in a_chain().quotes]
 
     def _answer(self, call: str) -> datetime:
@@ -48,7 +49,9 @@ class FakeReader:
 
     def chain(self, underlying: str, listed: Sequence[Option], expiry: datetime | None = None, /) -> Chain:
         at = self._answer(f"chain {underlying} {'all' if expiry is None else expiry.date()}")
-        quotes = [a_quote(option, at=at) for option in listed if expiry in (None, option.expiry)]
+        quotes = [
+            a_quote(option, at=at - (31 * S if option == self.late else 0 * S)) for option in listed if expiry in (None, option.expiry)
+        ]
         return Chain(underlying, at, self.price, tuple(quotes))
 
     def book(self, symbol: str, /) -> OrderBook:
@@ -231,6 +234,16 @@ def test_an_outage_is_alerted_after_repeated_failure_and_asked_again_sooner(desk
     assert message == "index BTC could not be read 3 times in a row: fake read: connection refused"
 
 
+def test_a_failed_refresh_is_repeated_while_the_last_answer_is_still_fresh(desk: Desk) -> None:
+    with pytest.raises(DataNotFresh):
+        desk.market.index("BTC")
+    desk.live(9 * S)
+    desk.reader.down = DOWN
+    desk.live(7 * S)
+
+    assert len(desk.reader.calls) == 4  # at 1, 11, 13 and 15 seconds
+
+
 def test_after_an_outage_data_is_back_at_once(desk: Desk) -> None:
     desk.reader.down = DOWN
     with pytest.raises(DataNotFresh):
@@ -380,6 +393,13 @@ def test_an_option_whose_quote_is_not_fresh_is_left_out(desk: Desk) -> None:
     desk.live(31 * S)
 
     assert desk.market.quotes([an_option()]) == {}
+
+
+def test_a_quote_older_than_its_chain_is_judged_by_its_own_time() -> None:
+    desk = Desk(at_once=True)
+    desk.reader.late = an_option()
+
+    assert set(desk.market.quotes([an_option(), an_option(95_000)])) == {an_option(95_000).symbol}
 
 
 def test_an_option_that_is_not_listed_or_has_expired_has_no_quote() -> None:

@@ -131,6 +131,12 @@ def test_an_expiry_of_which_nothing_is_active_is_not_the_next() -> None:
     assert symbol(chain=a_chain([a_quote(asleep), a_quote(awake)])) == awake.symbol
 
 
+def test_an_inactive_option_is_no_candidate_beside_active_ones() -> None:
+    asleep, awake = an_option(100_000, active=False), an_option(104_000)
+
+    assert symbol(chain=a_chain([a_quote(asleep), a_quote(awake)])) == awake.symbol
+
+
 # ---- structures
 
 
@@ -242,6 +248,16 @@ def test_two_legs_in_one_option_are_refused() -> None:
     assert "legs 1 and 2 both resolve to BTCUSD-21MAR26-100000-C" in why
 
 
+def test_the_smallest_order_is_allowed() -> None:
+    (plan,) = resolve_legs([a_leg(qty="0.1")], a_chain(lot="0.1"), NOW)
+
+    assert plan.qty == Decimal("0.1")
+
+
+def test_two_legs_in_one_option_are_refused_if_only_one_declares_it() -> None:
+    assert "both resolve" in refusal(LegSpec("C", 1, 1, ATM, NEXT, same_option_ok=True), a_leg())
+
+
 def test_two_legs_in_one_option_are_fine_once_declared() -> None:
     leg = LegSpec("C", 1, 1, ATM, NEXT, same_option_ok=True)
 
@@ -303,6 +319,9 @@ def test_a_call_is_out_of_the_money_above_the_index(rank_by: str, wanted: int) -
         ({"min": 0.1, "max": 0.3}, "delta_mid", 95_000),
         ({"min": 0.1, "max": 0.3}, "strike_atm", 96_000),
         ({"target": -0.3}, "delta_target", 96_000),
+        ({"min": -0.29}, "strike_itm", 96_000),
+        ({"max": -0.29}, "strike_otm", 96_000),
+        ({"min": -0.29, "max": -0.29}, "delta_mid", 96_000),
         ({"max": -0.35}, "strike_otm", 97_000),
         ({"min": 0.35}, "strike_otm", 97_000),
         ({"min": -0.1}, "strike_itm", 93_000),

@@ -163,6 +163,8 @@ def test_threads_together_do_not_exceed_the_limit() -> None:
         (Group.MARKET, 30, 2),
         (Group.DELIVERY, 1, 1),
         (Group.ACCOUNT, 2, 1),
+        (Group.POSITIONS, 5, 1),
+        (Group.HISTORY, 5, 1),
         (Group.QUERY, 5, 1),
         (Group.ORDER, 60, 1),
         (Group.CANCEL, 60, 1),

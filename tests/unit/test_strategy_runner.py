@@ -6,12 +6,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from loguru import logger
 
 from domain import AccountSnapshot, ExecutionMode, ExecutionParams, Verdict
 from errors import InvariantBroken, JournalError, RiskDenied
 from events import EntriesRefused, Event, StrategyChanged
 from strategy import (
     LegSpec,
+    Refusal,
     StrategyHistory,
     StrategyState,
     TradeLifecycle,
@@ -277,6 +279,31 @@ def test_l51_changing_numbers_are_one_reason_and_are_journalled_once_a_minute() 
     assert isinstance(second, EntriesRefused)
     assert isinstance(third, EntriesRefused)
     assert (second.counts, third.counts) == ({"time_window(20, 21)": 60}, {"time_window(20, 21)": 60})
+
+
+def test_l51_the_log_has_a_line_when_something_else_refuses_and_none_while_only_numbers_change() -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    stage = Stage(a_config(entry_conditions=[time_window(20, 21)]))
+
+    for _ in range(5):
+        stage.tick(after=60)
+    stage.tick(after=8 * 3600)
+    logger.remove(sink)
+
+    assert stage.runner.refusal is None
+    assert lines == ["strategy waits name=plain for=time_window(20, 21) because 12:01 is outside 20:00-21:00 UTC\n"]
+
+
+def test_a_refusal_whose_numbers_change_stands_since_it_began() -> None:
+    stage = Stage(a_config(entry_conditions=[time_window(20, 21)]))
+
+    for _ in range(5):
+        stage.tick(after=60)
+
+    assert stage.runner.refusal == Refusal(
+        "time_window(20, 21)", "12:05 is outside 20:00-21:00 UTC", since=NOON + timedelta(minutes=1), times=5
+    )
 
 
 def test_refusals_before_an_entry_are_journalled_though_nothing_refuses_any_more() -> None:

@@ -38,15 +38,15 @@ def levels(*pairs: tuple[str, str]) -> tuple[Level, ...]:
 
 
 class ScriptedFeed:
-    """A market that stands still until it is told otherwise; it implements paper.market.Feed."""
+    """A market that stands still until it is told otherwise, each time from a moment on; it implements paper.market.Feed."""
 
     def __init__(self, *options: Option, index: str = "95000") -> None:
-        self.price = IndexView(D(index), START)
-        self.views: dict[str, OptionView] = {}
+        self.prices = [IndexView(D(index), START)]
+        self.views: dict[str, list[OptionView]] = {}
         self.flows: list[Flow] = []
         self.settlements: dict[datetime, Decimal] = {}
         for option in options or (CALL, PUT, DAILY):
-            self.views[option.symbol] = OptionView(
+            view = OptionView(
                 option=option,
                 at=START,
                 bids=(),
@@ -57,30 +57,34 @@ class ScriptedFeed:
                 underlying_price=D(index),
                 open_interest=D(10),
             )
+            self.views[option.symbol] = [view]
 
     def quote(self, option: Option, at: datetime, bids: tuple[Level, ...] = (), asks: tuple[Level, ...] = (), mark: str = "1500") -> None:
         """Show new ladders and a new mark from a moment on."""
-        self.views[option.symbol] = replace(self.views[option.symbol], at=at, bids=bids, asks=asks, mark=D(mark))
+        shown = self.views[option.symbol]
+        shown.append(replace(shown[-1], at=at, bids=bids, asks=asks, mark=D(mark)))
 
     def move(self, index: str, at: datetime) -> None:
-        """Move the index."""
-        self.price = IndexView(D(index), at)
+        """Move the index from a moment on."""
+        self.prices.append(IndexView(D(index), at))
 
     def sweep(self, option: Option, at: datetime, side: Side, qty: str, limit: str) -> None:
         """Let somebody else send an order."""
         self.flows.append(Flow(at=at, symbol=option.symbol, side=side, qty=D(qty), limit=D(limit)))
 
     def options(self, now: datetime, /) -> Sequence[Option]:
-        return [view.option for view in self.views.values() if now < view.option.expiry]
+        return [shown[0].option for shown in self.views.values() if now < shown[0].option.expiry]
 
     def index(self, underlying: str, now: datetime, /) -> IndexView:
         if underlying != "BTC":
             raise KeyError(underlying)
-        return self.price
+        return next(price for price in reversed(self.prices) if price.at <= now or price is self.prices[0])
 
     def view(self, symbol: str, now: datetime, /) -> OptionView | None:
-        view = self.views.get(symbol)
-        return None if view is None or now >= view.option.expiry else view
+        shown = self.views.get(symbol)
+        if shown is None or now >= shown[0].option.expiry:
+            return None
+        return next(view for view in reversed(shown) if view.at <= now or view is shown[0])
 
     def flow(self, symbols: Sequence[str], since: datetime, now: datetime, /) -> Sequence[Flow]:
         return [flow for flow in self.flows if flow.symbol in symbols and since < flow.at <= now]
