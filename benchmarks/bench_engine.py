@@ -44,6 +44,8 @@ Step = tuple[int, int, int, int, int]
 class StillFeed:
     """A market that quotes one option and does not move."""
 
+    spacing_max: timedelta | None = None
+
     def __init__(self) -> None:
         far = [Decimal(MID + 1000 * n) * TICK for n in range(1, 11)]
         near = [Decimal(MID - 1000 * n) * TICK for n in range(1, 11)]

@@ -178,7 +178,8 @@ def _env_file(file: Path | None, problems: list[str]) -> dict[str, _Given]:
     if (text := _text_of(file, problems)) is None:
         return found
     for binding in parse_stream(StringIO(text)):
-        line = binding.original.line + len(binding.original.string) - len(binding.original.string.lstrip("\r\n"))
+        raw = binding.original.string
+        line = binding.original.line + raw[: len(raw) - len(raw.lstrip())].count("\n")
         if binding.error or (binding.key is not None and binding.value is None):
             problems.append(f"{file} line {line}: not of the form NAME=value (a quote may be open)")
         elif binding.key in found:

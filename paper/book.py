@@ -58,7 +58,7 @@ class Order:
     def __init__(self, number: int, holding: Holding, asked: OrderRequest, price: int, lots: int, now: datetime) -> None:
         self.id = self.priority = number
         self.account, self.book, self.holding, self.asked = holding.account, holding.book, holding, asked
-        self.side = 1 if asked.side == 1 else -1
+        self.side = 1 if asked.side is Side.BUY else -1
         self.price, self.lots, self.left = price, lots, lots
         self.state = OrderState.NEW
         self.spent = self.fee = self.fee_lot = self.realised = 0
@@ -100,6 +100,7 @@ class Book:
         self.rules, self.tick, self.lot = rules, option.tick, option.lot
         self.unit = pico(option.tick * option.lot)
         self.cap = ppm(rules.premium_cap)
+        self.unit_cap = self.unit * self.cap
         if Decimal(self.unit) != option.tick * option.lot * SCALE:
             raise ValueError(f"{option.symbol}: tick {option.tick} x lot {option.lot} is finer than a picodollar")
         self.max_limit = rules.max_limit_qty.get(option.underlying, rules.other_max_limit_qty)
@@ -116,7 +117,9 @@ class Book:
         self.looked: datetime | None = None
         self.taped: datetime | None = None
         self.expired = False
-        self.mark = self.addon = self.short_im = self.short_mm = self.maker_rate = self.taker_rate = self.liquidation_rate = 0
+        self.mark = self.addon = self.short_im = self.short_mm = self.maker_rate = self.taker_rate = self.higher_rate = (
+            self.liquidation_rate
+        ) = 0
         self.low = self.high = 0
         self.mark_price = self.index_price = ZERO
         self.iv = 0.0
@@ -128,6 +131,7 @@ class Book:
         self.mark_price, self.index_price, self.iv = mark, price, view.mark_iv
         self.mark, per_lot = pico(mark * lot), pico(price * lot)
         self.maker_rate, self.taker_rate = per_lot * ppm(rules.maker_fee), per_lot * ppm(rules.taker_fee)
+        self.higher_rate = max(self.maker_rate, self.taker_rate)
         self.liquidation_rate = per_lot * ppm(rules.liquidation_fee)
         self.addon = pico(short_addon(self.option, price) * lot)
         self.short_im = pico(short_initial(self.option, price, mark) * lot)
@@ -138,8 +142,8 @@ class Book:
 
     def frozen_fee(self, price: int) -> int:
         """Return the highest fee of one lot traded at price ticks, picodollars."""
-        cap = price * self.unit * self.cap
-        return -(-min(max(self.taker_rate, self.maker_rate), cap) // PPM)
+        cap = price * self.unit_cap
+        return -(-(cap if cap < self.higher_rate else self.higher_rate) // PPM)
 
     def rest(self, order: Order) -> None:
         """Put an order at the back of its level."""

@@ -10,7 +10,7 @@ from domain import ZERO, OrderType, Side, TimeInForce
 from paper.book import Book, Order
 from paper.ledger import Account, Holding
 from paper.liquidity import Liquidity
-from paper.margin import remargin
+from paper.margin import reserve
 from paper.matching import Matching
 from paper.rules import OrderRequest, OrderState, Rules, Stp, refusal
 
@@ -114,7 +114,7 @@ class Desk:
         if known is None:
             known = Holding(self.matching.number(), account, book, now)
             account.holdings[book.symbol] = book.holders[account.user] = known
-            self.matching.record.books[book.symbol] = book
+            self.matching.record.book(book)
         return known
 
     def _market_price(self, book: Book, asked: OrderRequest) -> int:
@@ -137,10 +137,10 @@ class Desk:
         """Reserve margin and fee for what is left of an order; raise 10529 or 40037 if it opens and the account cannot carry it."""
         holding, account = order.holding, order.account
         holding.work(order, order.left)
-        remargin(holding)
+        reserve(holding)
         if account.initial > before and account.available < 0:
             holding.work(order, -order.left)
-            remargin(holding)
+            reserve(holding)
             raise refusal(40037 if before >= account.cash and before > 0 else 10529)
 
     def _shrink(self, order: Order, lots: int, now: datetime) -> None:
@@ -148,7 +148,7 @@ class Desk:
             order.holding.work(order, -lots)
             order.lots -= lots
             order.left -= lots
-            remargin(order.holding)
+            reserve(order.holding)
         order.updated = now
         self.matching.record.order(order)
 
@@ -165,7 +165,7 @@ class Desk:
         except BaseException:
             order.price, order.lots, order.left, order.fee_lot = old
             holding.work(order, order.left)
-            remargin(holding)
+            reserve(holding)
             raise
         order.book.remove(order, old[0])
         order.priority, order.updated = self.matching.number(), now

@@ -224,7 +224,8 @@ class Engine:
         index = self.feed.index(book.underlying, book.expiry).price
         rows = settle(self.matching, book, price, index, now)
         self.exercises += rows
-        self.record.exercises += rows
+        if self.record.on:
+            self.record.exercises += rows
 
     def _try_cancel(self, user: int, now: datetime, order_id: int | None, client_id: int | None) -> CancelResult:
         refused = None

@@ -32,7 +32,7 @@ def expire(matching: Matching, book: Book) -> None:
         for order in [order for order in holding.account.open.values() if order.book is book]:
             matching.finish(order, OrderState.CANCEL_BY_EXERCISE, book.expiry)
     book.clear()
-    matching.record.books[book.symbol] = book
+    matching.record.book(book)
 
 
 def settle(matching: Matching, book: Book, price: Decimal, index: Decimal, now: datetime) -> list[ExerciseRow]:

@@ -43,20 +43,27 @@ def price_band(tick: Decimal, index: Decimal, mark: Decimal, delta: float) -> tu
 def remargin(holding: "Holding") -> None:
     """Bring the account's totals in line with one holding, its working orders and the book's present mark."""
     book, account, lots = holding.book, holding.account, holding.lots
-    short, covered = (-lots, 0) if lots < 0 else (0, lots)
-    initial = short * book.short_im
-    if holding.buy_lots > short:
-        initial += holding.buy_ticks * book.unit * (holding.buy_lots - short) // holding.buy_lots
-    if (selling := holding.sell_lots) > covered:
-        initial += (holding.sell_ticks * book.unit + selling * book.addon) * (selling - covered) // selling
-    if initial != holding.initial:
-        account.initial += initial - holding.initial
-        holding.initial = initial
-    maintenance = short * book.short_mm
+    maintenance = -lots * book.short_mm if lots < 0 else 0
     if maintenance != holding.maintenance:
         account.maintenance += maintenance - holding.maintenance
         holding.maintenance = maintenance
     value = lots * book.mark
-    if value != holding.value:
-        account.value += value - holding.value
-        holding.value = value
+    account.value += value - holding.value
+    holding.value = value
+    reserve(holding)
+
+
+def reserve(holding: "Holding") -> None:
+    """Bring the account's initial margin in line with one holding after a change of its working orders."""
+    book, lots = holding.book, holding.lots
+    short, covered = (-lots, 0) if lots < 0 else (0, lots)
+    initial = short * book.short_im
+    if (buying := holding.buy_lots) > short:
+        opening = holding.buy_ticks * book.unit
+        initial += opening * (buying - short) // buying if short else opening
+    if (selling := holding.sell_lots) > covered:
+        opening = holding.sell_ticks * book.unit + selling * book.addon
+        initial += opening * (selling - covered) // selling if covered else opening
+    if initial != holding.initial:
+        holding.account.initial += initial - holding.initial
+        holding.initial = initial

@@ -9,7 +9,7 @@ from datetime import datetime
 from paper.book import Book, Order, Trade, house_order
 from paper.fees import rounded_fee, trade_fee
 from paper.ledger import Account, Holding
-from paper.margin import remargin
+from paper.margin import remargin, reserve
 from paper.record import Record
 from paper.rules import OrderState, Stp
 
@@ -50,8 +50,8 @@ class Matching:
     def rest(self, order: Order) -> None:
         """Leave what is left of a user's order in the book."""
         book = order.book
-        if not book.resting and self.record.on:
-            self.record.books[book.symbol] = book
+        if not book.resting:
+            self.record.book(book)
         book.rest(order)
 
     def fill(self, order: Order, now: datetime) -> None:
@@ -63,7 +63,7 @@ class Matching:
         """End an order as filled with the quantity it has."""
         order.book.remove(order)
         order.holding.work(order, -order.left)
-        remargin(order.holding)
+        reserve(order.holding)
         order.lots -= order.left
         order.left, order.state, order.updated = 0, _FILLED, now
         self._close(order)
@@ -74,7 +74,7 @@ class Matching:
         order.book.remove(order)
         holding = order.holding
         holding.work(order, -order.left)
-        remargin(holding)
+        reserve(holding)
         order.state, order.updated = state, now
         self._close(order)
         self.record.order(order)

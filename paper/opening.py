@@ -65,6 +65,7 @@ class Opened:
     speed: float
     market_start: datetime
     wall_start: datetime
+    spacing: timedelta | None  # the longest gap between recordings; None where the market is live
 
 
 def open_exchange(options: ExchangeOptions) -> Opened:
@@ -73,7 +74,7 @@ def open_exchange(options: ExchangeOptions) -> Opened:
     saved: Saved = {} if store is None else store.read()
     wall_start = options.wall_start or wall_now()
     market = _market(saved, options, wall_start)
-    feed, earliest = _feed(market)
+    feed, earliest, spacing = _feed(market)
     market_start = _market_start(saved, options, max(earliest, market.start))
     clock = SystemClock(options.speed, market_start=market_start, wall_start=wall_start)
     _never_back(saved, clock.now())
@@ -83,7 +84,7 @@ def open_exchange(options: ExchangeOptions) -> Opened:
     if store is not None:
         store.write([row("market", "market", market)])
     exchange.open_accounts(options.accounts)
-    return Opened(exchange, options.speed, market_start, wall_start)
+    return Opened(exchange, options.speed, market_start, wall_start, spacing)
 
 
 def _market(saved: Saved, options: ExchangeOptions, wall_start: datetime) -> MarketRow:
@@ -98,19 +99,19 @@ def _market(saved: Saved, options: ExchangeOptions, wall_start: datetime) -> Mar
     return known[0]
 
 
-def _feed(market: MarketRow) -> tuple[Feed, datetime]:
-    """Return the market and its first moment; recordings are read by a library that is slow to load, so only when asked for."""
+def _feed(market: MarketRow) -> tuple[Feed, datetime, timedelta | None]:
+    """Return the market, its first moment and the longest gap in it; recordings are read by a library that is slow to load, so only when asked for."""
     if market.market == SYNTHETIC:
         from paper.synthetic import SyntheticFeed  # noqa: PLC0415
 
-        return SyntheticFeed(market.seed, market.start), market.start
+        return SyntheticFeed(market.seed, market.start), market.start, None
     from paper.replay import ReplayFeed  # noqa: PLC0415
 
     if not Path(market.market).is_dir():
         raise ConfigError(f"--market {market.market}: neither {SYNTHETIC} nor a directory of recordings that can be read")
     try:
         feed = ReplayFeed(market.market, seed=market.seed)
-        return feed, feed.start
+        return feed, feed.start, feed.spacing_max
     except OSError as error:
         raise ConfigError(f"--market {market.market}: its recordings cannot be read: {error}") from error
 

@@ -49,7 +49,9 @@ class Record:
         """Note an order as it stands."""
         if self.on:
             self.orders[order.id] = order
-            self.notes.append(_note(order, trade))
+            self.notes.append(
+                (order, order.state, order.price, order.lots, order.left, order.spent, order.fee, order.realised, order.updated, trade)
+            )
 
     def turned(self, holding: Holding, before: int) -> None:
         """Note that a holding was before lots and its account's cash changed."""
@@ -57,6 +59,11 @@ class Record:
             self.holdings[holding.id] = holding
             self.accounts[holding.account.user] = holding.account
             self.notes.append((holding, before == 0, holding.lots == 0))
+
+    def book(self, book: Book) -> None:
+        """Note that what is kept of a book changed."""
+        if self.on:
+            self.books[book.symbol] = book
 
     def by_house(self, holding: Holding) -> None:
         """Note that the house's holding, cash and quotes changed."""
@@ -93,10 +100,6 @@ class Record:
         return events
 
 
-def _note(order: Order, trade: Trade | None) -> _OrderNote:
-    return order, order.state, order.price, order.lots, order.left, order.spent, order.fee, order.realised, order.updated, trade
-
-
 def _order_changed(note: _OrderNote) -> OrderChanged:
     order, trade = note[0], note[-1]
     fill = None if trade is None else trade_row(trade, is_taker=trade.taker is order)
@@ -105,7 +108,7 @@ def _order_changed(note: _OrderNote) -> OrderChanged:
 
 def order_row(order: Order) -> OrderRow:
     """Return an order as it stands."""
-    return _row(_note(order, None))
+    return _row((order, order.state, order.price, order.lots, order.left, order.spent, order.fee, order.realised, order.updated, None))
 
 
 def _row(note: _OrderNote) -> OrderRow:

@@ -1,7 +1,8 @@
 """The replayed market: recorded option chains, one after the other, as if they were quoted now.
 
 A quote holds until the next recording; `at` tells its age. Coin prices become USD by the index of the same recording (the sum that
-buys the coins), rounded outwards to the tick. Sizes, deeper levels and the orders of others are modelled; so is nothing else.
+buys the coins), rounded inwards to the tick, so that nobody trades outside what was recorded. Sizes, deeper levels and the orders of
+others are modelled; so is nothing else.
 """
 
 from collections.abc import Sequence
@@ -47,7 +48,7 @@ class ReplayFeed:
         underlyings: Sequence[str] = ("BTC", "ETH"),
         *,
         seed: int = 0,
-        levels: int = LEVELS,
+        levels: int = 1,
         flow_per_minute: float = 10.0,
     ) -> None:
         if not 1 <= levels <= LEVELS:
@@ -163,13 +164,20 @@ class ReplayFeed:
         option, terms = quote.option, TERMS[quote.option.underlying]
         grid = Grid(terms.tick, terms.lot, float(terms.tick), float(DEPTH[option.underlying] / terms.lot))
         noise = noise_of(self._dice.uniforms(b"ladder " + option.symbol.encode(), to_ms(recording.at)))
-        bid = _ticks(quote.bid, recording.index_price, terms.tick, ROUND_FLOOR)
-        ask = _ticks(quote.ask, recording.index_price, terms.tick, ROUND_CEILING)
+        bid, ask = _best(quote, recording.index_price, terms.tick)
         step = max(1, (ask - bid) // 4 if bid is not None and ask is not None else (bid or ask or 0) // 20)
         return (
             () if bid is None else rungs(bid, -step, noise.bids[: self._levels], grid),
             () if ask is None else rungs(ask, step, noise.asks[: self._levels], grid),
         )
+
+
+def _best(quote: RecordedQuote, index: float, tick: Decimal) -> tuple[int | None, int | None]:
+    """Return the recorded bid and ask in whole ticks between them; outside them only where no tick lies between."""
+    bid, ask = _ticks(quote.bid, index, tick, ROUND_CEILING), _ticks(quote.ask, index, tick, ROUND_FLOOR)
+    if bid is not None and ask is not None and bid >= ask:
+        return _ticks(quote.bid, index, tick, ROUND_FLOOR), _ticks(quote.ask, index, tick, ROUND_CEILING)
+    return bid, ask or None
 
 
 def _ticks(coins: float | None, index: float, tick: Decimal, rounding: str) -> int | None:

@@ -72,6 +72,7 @@ def _announce(file: Path, url: str, opened: Opened) -> None:
         "speed": opened.speed,
         "market_start": opened.market_start.isoformat(),
         "wall_start": opened.wall_start.isoformat(),
+        "spacing_seconds": None if opened.spacing is None else opened.spacing.total_seconds(),
     }
     draft = file.with_name(f"{file.name}.{os.getpid()}.part")
     draft.write_text(json.dumps(told), encoding="utf-8")

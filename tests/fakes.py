@@ -270,7 +270,7 @@ class FakeVenue:
     One-shot faults act on the next write: `lose_reply`, `drop`, `refuse` (an error), `partial` (coins that a crossing order gets),
     `fill_in_cancel` (coins filled just before a cancel takes effect). Standing faults: `reads_fail`, `writes_fail`, `slow_cancel`
     (CANCELING until it is off), `lag_orders`, `lag_trades`, `lag_position` (what is listed stays as it was), `duplicate_rows`,
-    `hidden` (orders it denies to know).
+    `hidden` (how often it still denies to know an order, and lists it nowhere meanwhile).
     """
 
     def __init__(self, clock: SimulatedClock) -> None:
@@ -288,7 +288,7 @@ class FakeVenue:
         self.refuse: VenueError | None = None
         self.partial: Decimal | None = None
         self.fill_in_cancel: Decimal | None = None
-        self.hidden: set[ClientOrderId] = set()
+        self.hidden: dict[ClientOrderId, int] = {}
         self._listed: tuple[OrderReport, ...] | None = None
         self._shown_rows: int | None = None
         self._shown_held: dict[str, Decimal] | None = None
@@ -415,7 +415,12 @@ class FakeVenue:
         """Say what is known of an order."""
         self._before_read("find")
         order = self.orders.get(client_id)
-        return None if order is None or client_id in self.hidden else order.report()
+        if client_id in self.hidden:
+            self.hidden[client_id] -= 1
+            if self.hidden[client_id] <= 0:
+                del self.hidden[client_id]
+            return None
+        return None if order is None else order.report()
 
     def open_orders(self) -> Sequence[OrderReport]:
         """List what is open, or was when the list froze."""
@@ -514,6 +519,7 @@ class House:
         )
         self.closed: list[TradeLifecycle] = []
         self.manager.on_closed(self.closed.append)
+        self.manager.bind("test", ())
         if self.journal.events:
             self.manager.restore(self.journal.events)
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
 import conditions
 import strategy
@@ -32,7 +33,7 @@ from strategy import (
 )
 
 from tests.unit.condition_builders import NOON, a_quote, a_trade, an_account, an_option
-from tests.unit.strategy_builders import FakeMarket, Stage, a_chain
+from tests.unit.strategy_builders import FakeMarket, Stage, a_chain, an_ended_trade
 
 FACTORIES = set(conditions.__all__) - {"Condition", "fingerprint", "label_of", "needs_legs", "takes", "verdict_of"}
 BUILDERS = {name for name, thing in vars(structures).items() if getattr(thing, "__module__", "") == "structures" and name[0] != "_"}
@@ -233,3 +234,27 @@ def test_the_real_services_are_what_a_runner_asks_for() -> None:
         return market
 
     assert all(map(callable, (desk, source)))  # the type checker has judged them
+
+
+def test_the_blueprints_own_functions_do_what_they_say() -> None:
+    config = blueprint()
+    calm, gone = config.entry_conditions[-1], config.exit_conditions[-1]
+    both = a_trade()
+    one = replace(both, legs=(both.legs[0], replace(both.legs[1], held=Decimal(0))))
+
+    assert not conditions.verdict_of(calm, an_account(unrealized=None))
+    assert not conditions.verdict_of(calm, an_account(unrealized=Decimal(-200)))
+    assert not conditions.verdict_of(gone, an_account(), both)
+    assert conditions.verdict_of(gone, an_account(), one)
+
+
+def test_the_blueprint_reports_how_its_trades_ended() -> None:
+    stage = Stage(blueprint())
+    told: list[str] = []
+    sink = logger.add(told.append, format="{message}")
+
+    for listener in stage.desk.listeners:
+        listener(an_ended_trade(1, strategy="blueprint"))
+    logger.remove(sink)
+
+    assert told == ["blueprint trade ended id=blueprint#1 net=46 USD equity=None\n"]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import events
-from domain import ClientOrderId, Option, OptionType, Purpose
+from domain import ClientOrderId, ExecutionParams, Option, OptionType, Purpose
 from events import AnyEvent, Event
 from journal import Journal
 
@@ -34,7 +34,7 @@ st.register_type_strategy(
         attempt=st.integers(1, 99),
     ),
 )
-st.register_type_strategy(events.ExecutionParams, st.builds(events.ExecutionParams, max_requote_rounds=st.integers(1, 99)))
+st.register_type_strategy(ExecutionParams, st.builds(ExecutionParams, max_requote_rounds=st.integers(1, 99)))
 ANY_EVENT = st.one_of([st.from_type(kind) for kind in get_args(AnyEvent)])
 
 

@@ -85,7 +85,7 @@ class Walk:
         self.matches: list[MatchRow] = []
         self.first_rows = self.last_rows = rows_of(self.engine.drain_changes())
 
-    def play(self, step: tuple) -> None:  # type: ignore[type-arg]
+    def play(self, step: tuple) -> None:
         self.now += timedelta(milliseconds=500)
         try:
             getattr(self, f"_{step[0]}")(*step[1:])

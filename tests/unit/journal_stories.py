@@ -78,13 +78,24 @@ def settled(trade: int = 1, purpose: Purpose = Purpose.OPEN, at: datetime = NOON
 
 def an_open_trade(trade: int = 1, at: datetime = NOON) -> list[AnyEvent]:
     accepted = OrderAccepted(at=at, order=str(an_order_id(trade)), order_id="1")
-    opened = [OpenStarted(at=at, trade=trade), an_intent(trade, at=at), accepted, a_fill(trade, at=at), settled(trade, at=at)]
+    opened: list[AnyEvent] = [
+        OpenStarted(at=at, trade=trade),
+        an_intent(trade, at=at),
+        accepted,
+        a_fill(trade, at=at),
+        settled(trade, at=at),
+    ]
     return [a_birth(trade, at=at), *opened, OpenCompleted(at=at, trade=trade)]
 
 
 def a_closed_trade(trade: int = 1, at: datetime = NOON) -> list[AnyEvent]:
     out = Purpose.CLOSE
-    closed = [an_intent(trade, out, at), a_fill(trade, out, at=at), settled(trade, out, at), CloseCompleted(at=at, trade=trade)]
+    closed: list[AnyEvent] = [
+        an_intent(trade, out, at),
+        a_fill(trade, out, at=at),
+        settled(trade, out, at),
+        CloseCompleted(at=at, trade=trade),
+    ]
     return [*an_open_trade(trade, at), *closed, CloseNotified(at=at, trade=trade)]
 
 

@@ -15,6 +15,7 @@ from domain import Purpose, Severity
 from errors import JournalError
 from events import AccountMarked, AlertRaised, EntriesRefused, LegSettled, OrderIntended, TradeCreated
 from journal import Journal, JournalReader
+
 from tests.unit.journal_stories import (
     NOON,
     a_birth,
@@ -244,7 +245,12 @@ def test_a_locked_journal_is_a_clear_refusal_and_writes_again_once_free(file: Pa
 
 def test_other_threads_may_append(file: Path) -> None:
     with Journal(file) as journal:
-        threads = [threading.Thread(target=lambda n=n: [journal.append(a_birth(n)) for _ in range(20)]) for n in range(1, 5)]  # type: ignore[misc]
+
+        def write(trade: int) -> None:
+            for _ in range(20):
+                journal.append(a_birth(trade))
+
+        threads = [threading.Thread(target=write, args=(trade,)) for trade in range(1, 5)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -263,7 +269,7 @@ def test_a_journal_in_memory_serves_rehearsals() -> None:
 
 
 def test_a_database_without_its_driver_says_what_to_install() -> None:
-    with pytest.raises(JournalError, match="driver postgresql.psycopg is not installed"):
+    with pytest.raises(JournalError, match=r"driver postgresql\+psycopg is not installed"):
         Journal("postgresql+psycopg://trader@localhost/trader")
 
 

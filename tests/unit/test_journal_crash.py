@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from journal import Journal
+
 from tests.unit.journal_stories import a_birth, an_open_trade, opened_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +87,9 @@ def test_l28_l29_kill_9_at_any_moment_loses_nothing_that_was_returned_and_leaves
         assert journal.last_seq == 2 * len(births)  # both of each pair
 
 
-@pytest.mark.parametrize(("how", "words"), [("full", "the disk is full: free some space"), ("limit", "the disk refused: check its free space")])
+@pytest.mark.parametrize(
+    ("how", "words"), [("full", "the disk is full: free some space"), ("limit", "the disk refused: check its free space")]
+)
 def test_a_full_disk_is_a_clear_refusal_and_the_journal_still_reads(how: str, words: str, tmp_path: Path) -> None:
     file = tmp_path / "journal.db"
     Journal(file).close()

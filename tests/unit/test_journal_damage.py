@@ -10,6 +10,7 @@ import pytest
 from errors import JournalDamaged, JournalError
 from journal import Journal
 from journal.salvage import salvage
+
 from tests.unit.journal_stories import a_birth, a_pause, an_intent, an_open_trade, opened_in
 
 PAGE = 4096
@@ -216,5 +217,5 @@ def test_the_journal_itself_never_repairs(tmp_path: Path) -> None:
 def test_a_state_directory_that_cannot_be_written_is_no_damage(tmp_path: Path) -> None:
     (tmp_path / "journal.lock").mkdir()
 
-    with pytest.raises(JournalError, match="journal.lock"):
+    with pytest.raises(JournalError, match=r"journal\.lock cannot be written"):
         opened_in(tmp_path)

@@ -12,6 +12,7 @@ from errors import JournalError
 from events import AccountMarked, TradeCreated
 from journal import Journal, JournalReader
 from journal.schema import event_rows
+
 from tests.unit.journal_stories import NOON, a_birth, a_closed_trade, a_fill, a_pause, an_intent, an_open_trade, later
 
 
@@ -163,7 +164,7 @@ def test_every_question_can_be_put_to_postgresql() -> None:
     from journal.reader import newest_of_each
     from journal.writer import _finished
 
-    dialect = PGDialect_psycopg()
+    dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
     index = next(iter(event_rows.indexes))
 
     assert "%(payload)s" in str(insert(event_rows).compile(dialect=dialect))

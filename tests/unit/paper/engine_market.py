@@ -40,6 +40,8 @@ def levels(*pairs: tuple[str, str]) -> tuple[Level, ...]:
 class ScriptedFeed:
     """A market that stands still until it is told otherwise, each time from a moment on; it implements paper.market.Feed."""
 
+    spacing_max: timedelta | None = None
+
     def __init__(self, *options: Option, index: str = "95000") -> None:
         self.prices = [IndexView(D(index), START)]
         self.views: dict[str, list[OptionView]] = {}

@@ -60,7 +60,7 @@ def matches(engine: Engine) -> list[MatchRow]:
 def test_an_order_inside_the_spread_rests_as_new(engine: Engine) -> None:
     row = order(engine, engine.place(ALICE, a_request(BUY, "0.5", "1500"), START))
 
-    assert (row.state, row.filled, row.remaining, row.avg_price) == (OrderState.NEW, 0, D("0.5"), None)
+    assert (row.state, row.filled, row.remaining, row.avg_price) == (OrderState.NEW, D(0), D("0.5"), None)
     assert engine.reports.open_orders(ALICE) == [row]
 
 
@@ -108,15 +108,15 @@ def test_fok_counts_no_quantity_behind_an_order_of_its_own_account(engine: Engin
     both = order(engine, engine.place(ALICE, a_request(BUY, "1", "1520", tif=FOK), START))
     maker = order(engine, engine.place(ALICE, a_request(BUY, "1", "1520", tif=FOK, stp=Stp.MAKER), START))
 
-    assert (both.state, both.filled) == (OrderState.CANCELED, 0)
-    assert (maker.state, maker.filled) == (OrderState.FILLED, 1)
+    assert (both.state, both.filled) == (OrderState.CANCELED, D(0))
+    assert (maker.state, maker.filled) == (OrderState.FILLED, D(1))
 
 
 def test_post_only_that_would_cross_is_cancelled(engine: Engine) -> None:
     crossing = order(engine, engine.place(ALICE, a_request(BUY, "1", "1510", kind=OrderType.POST_ONLY), START))
     resting = order(engine, engine.place(ALICE, a_request(BUY, "1", "1509.9", kind=OrderType.POST_ONLY), START))
 
-    assert (crossing.state, crossing.filled) == (OrderState.CANCELED, 0)
+    assert (crossing.state, crossing.filled) == (OrderState.CANCELED, D(0))
     assert resting.state is OrderState.NEW
 
 
@@ -131,7 +131,7 @@ def test_a_market_order_takes_within_its_slippage_and_never_rests(engine: Engine
 def test_a_market_order_into_an_empty_book_is_cancelled(engine: Engine) -> None:
     row = order(engine, engine.place(ALICE, a_request(BUY, "1", None, PUT, kind=OrderType.MARKET), START))
 
-    assert (row.state, row.filled) == (OrderState.CANCELED, 0)
+    assert (row.state, row.filled) == (OrderState.CANCELED, D(0))
 
 
 def test_at_one_price_the_market_that_was_there_first_trades_first_and_what_it_adds_later_trades_last(
@@ -345,19 +345,19 @@ def test_a_quantity_not_above_the_filled_completes_the_order(engine: Engine, que
 @pytest.mark.parametrize(
     ("code", "changes"),
     [
-        (10558, {"qty": D("0.005")}),
-        (10573, {"price": D("1500.05")}),
-        (10531, {"price": D("6250.1")}),
-        (10534, {"qty": D("1001")}),
-        (10529, {"qty": D("900")}),
+        (10558, (D("0.005"), None)),
+        (10573, (None, D("1500.05"))),
+        (10531, (None, D("6250.1"))),
+        (10534, (D("1001"), None)),
+        (10529, (D("900"), None)),
     ],
 )
 def test_a_refused_amendment_leaves_the_order_and_its_place_as_they_were(
-    engine: Engine, queue: tuple[int, int], code: int, changes: dict[str, Decimal]
+    engine: Engine, queue: tuple[int, int], code: int, changes: tuple[Decimal | None, Decimal | None]
 ) -> None:
     before, summary = order(engine, queue[0]), engine.reports.summary(ALICE, START)
 
-    assert refused(lambda: engine.amend(ALICE, CALL.symbol, START, order_id=queue[0], **changes)) == code
+    assert refused(lambda: engine.amend(ALICE, CALL.symbol, START, order_id=queue[0], qty=changes[0], price=changes[1])) == code
 
     assert (order(engine, queue[0]), engine.reports.summary(ALICE, START)) == (before, summary)
     sell_half(engine)

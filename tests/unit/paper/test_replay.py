@@ -85,12 +85,12 @@ PUT = "BTCUSD-10JUL26-60000-P"
 @pytest.mark.parametrize(
     ("symbol", "bid", "ask", "mark"),
     [  # coin price × index 61,479.01
-        ("BTCUSD-10JUL26-60000-P", "676.2", "707.1", "705.57"),  # 0.011, 0.0115, 0.01147667
-        ("BTCUSD-10JUL26-66000-C", "104.5", "129.2", "117.39"),  # 0.0017, 0.0021, 0.00190941
-        ("BTCUSD-10JUL26-48000-P", "6.1", "18.5", "11.06"),  # 0.0001, 0.0003, 0.00017983
+        ("BTCUSD-10JUL26-60000-P", "676.3", "707.0", "705.57"),  # 0.011, 0.0115, 0.01147667
+        ("BTCUSD-10JUL26-66000-C", "104.6", "129.1", "117.39"),  # 0.0017, 0.0021, 0.00190941
+        ("BTCUSD-10JUL26-48000-P", "6.2", "18.4", "11.06"),  # 0.0001, 0.0003, 0.00017983
     ],
 )
-def test_l43_coin_prices_become_usd_rounded_outwards(symbol: str, bid: str, ask: str, mark: str) -> None:
+def test_l43_coin_prices_become_usd_rounded_inwards(symbol: str, bid: str, ask: str, mark: str) -> None:
     view = the_view(hourly(), symbol, FIRST_HOURLY)
 
     assert (view.bids[0].price, view.asks[0].price, view.mark) == (Decimal(bid), Decimal(ask), Decimal(mark))
@@ -101,7 +101,7 @@ def test_the_six_hourly_layout_is_read_with_its_own_index() -> None:
     view = the_view(six_hourly(), "ETHUSD-30JAN26-3000-P", FIRST_OF_JANUARY)
 
     assert six_hourly().index("ETH", FIRST_OF_JANUARY).price == Decimal("2981.89")
-    assert (view.bids[0].price, view.asks[0].price) == (Decimal("195.31"), Decimal("198.30"))
+    assert (view.bids[0].price, view.asks[0].price) == (Decimal("195.32"), Decimal("198.29"))
     assert (view.mark_iv, view.underlying_price, view.open_interest) == (0.5732, Decimal("2989.40"), Decimal("13313.0"))
 
 
@@ -317,7 +317,7 @@ def test_the_same_seed_models_the_same_sizes_and_another_does_not() -> None:
 def test_with_one_level_nobody_crosses_at_a_price_that_was_not_recorded() -> None:
     view = the_view(ReplayFeed(HOURLY, ("BTC",), levels=1), PUT, FIRST_HOURLY)
 
-    assert [level.price for level in (*view.bids, *view.asks)] == [Decimal("676.2"), Decimal("707.1")]
+    assert [level.price for level in (*view.bids, *view.asks)] == [Decimal("676.3"), Decimal("707.0")]
 
 
 @recorded
