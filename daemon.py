@@ -23,6 +23,7 @@ from paper_process import PaperProcess
 
 GOODBYE = 2.0
 CONTROL_EVERY = timedelta(seconds=1)
+HEALTH_AT_LEAST = 30.0
 
 
 class Daemon:
@@ -64,7 +65,7 @@ class Daemon:
         settings = context.settings
         self._every(CONTROL_EVERY, "commands", self._take_commands, real=True)
         self._every(settings.snapshot_interval, "snapshot", self._snapshot)
-        self._every(settings.health_interval, "health", self._health)
+        self._every(settings.health_interval, "health", self._health, at_least=HEALTH_AT_LEAST)
         if self._exchange is not None:
             self._every(CONTROL_EVERY, "exchange", self._watch_exchange, real=True)
         if context.rehearsal is not None:
@@ -82,9 +83,9 @@ class Daemon:
         active = self._context.lifecycle.active
         logger.info("daemon stopped trades left as they are={}", ", ".join(f"{t.id} {t.state}" for t in active) or "none")
 
-    def _every(self, span: timedelta, name: str, job: Callable[[], None], *, real: bool = False) -> None:
-        """Put a job into the inbox at an interval of market time, at most twice a second of the wall."""
-        seconds = span.total_seconds() if real else max(0.5, self._context.clock.real_seconds(span))
+    def _every(self, span: timedelta, name: str, job: Callable[[], None], *, real: bool = False, at_least: float = 1.0) -> None:
+        """Put a job into the inbox at an interval of market time, but not more often than every `at_least` seconds of the wall."""
+        seconds = span.total_seconds() if real else max(at_least, self._context.clock.real_seconds(span))
         self._scheduler.add_job(
             lambda: self._context.inbox.put(job),
             "interval",

@@ -107,19 +107,25 @@ class Settings(BaseModel):
     def ws_url(self) -> str | None:
         """WebSocket address; None where the embedded exchange will say it once it listens."""
         hosts = HOSTS.get(self.environment)
-        return self.given_ws_url or (None if hosts is None else hosts.stream)
+        beside = None if self.given_base_url is None else self.given_base_url.replace("http", "ws", 1)
+        return self.given_ws_url or (beside if hosts is None else hosts.stream)
 
     @property
     def api_key(self) -> SecretStr:
         """The key of the chosen environment; raise ConfigError where load_settings has not seen to it that there is one."""
-        keys = {Environment.PAPER: self.key_paper, Environment.TESTNET: self.key_test, Environment.PRODUCTION: self.key_prod}
-        return _present(keys[self.environment])
+        return _present(self._chosen(self.key_paper, self.key_test, self.key_prod))
 
     @property
     def api_secret(self) -> SecretStr:
         """The secret of the chosen environment; raise ConfigError where load_settings has not seen to it that there is one."""
-        held = {Environment.PAPER: self.secret_paper, Environment.TESTNET: self.secret_test, Environment.PRODUCTION: self.secret_prod}
-        return _present(held[self.environment])
+        return _present(self._chosen(self.secret_paper, self.secret_test, self.secret_prod))
+
+    def _chosen(self, paper: SecretStr, test: SecretStr | None, prod: SecretStr | None) -> SecretStr | None:
+        """Pick by environment; a paper exchange elsewhere takes the test pair where no paper pair is given."""
+        if self.environment is Environment.PAPER:
+            lent = not self.embedded and not {"key_paper", "secret_paper"} & self.model_fields_set
+            return test if lent and test is not None else paper
+        return {Environment.TESTNET: test, Environment.PRODUCTION: prod}[self.environment]
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -99,8 +99,7 @@ class Liquidity:
 
     def _flow(self, book: Book, since: datetime, now: datetime) -> None:
         for flow in self.feed.flow((book.symbol,), since, now):
-            if flow.symbol == book.symbol and since < flow.at <= now:
-                self._send(book, flow)
+            self._send(book, flow)
 
     def _send(self, book: Book, flow: Flow) -> None:
         side, lots = flow.side.sign, _whole(flow.qty, book.lot)

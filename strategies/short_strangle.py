@@ -34,7 +34,7 @@ def short_strangle() -> StrategyConfig:
             max_loss_pct(1.5, confirmations=3, min_hold=timedelta(minutes=1)),
             structure_delta_limit(0.03),
             close_before_expiry(24),
-            max_hold_hours(120),
+            max_hold_hours(20),
         ],
         execution_mode="limit",
         execution=ExecutionParams(fill_timeout_seconds=20, aggressive_buffer_pct=8, max_requote_rounds=6),

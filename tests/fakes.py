@@ -289,6 +289,7 @@ class FakeVenue:
         self.partial: Decimal | None = None
         self.fill_in_cancel: Decimal | None = None
         self.hidden: dict[ClientOrderId, int] = {}
+        self.denied: set[ClientOrderId] = set()
         self._listed: tuple[OrderReport, ...] | None = None
         self._shown_rows: int | None = None
         self._shown_held: dict[str, Decimal] | None = None
@@ -304,6 +305,11 @@ class FakeVenue:
         self.lag_trades(on=False)
         self.lag_position(on=False)
         self.finish_cancels()
+
+    def hide(self, name: ClientOrderId, answers: int = 10**9) -> None:
+        """Deny to know an order so many times."""
+        self.hidden[name] = answers
+        self.denied.add(name)
 
     def lag_orders(self, *, on: bool = True) -> None:
         """Freeze the list of open orders, or let it go on."""

@@ -30,9 +30,10 @@ def _fill(house: House, which: int) -> None:
 
 
 def _hide(house: House, which: int) -> None:
-    names = [name for name, order in house.venue.orders.items() if not order.status.final]
+    """Deny an order for one or two answers, once: a third in a row would be believed, as it must be."""
+    names = [name for name, order in house.venue.orders.items() if not order.status.final and name not in house.venue.denied]
     if names:
-        house.venue.hidden[names[which % len(names)]] = 1 + which % 2
+        house.venue.hide(names[which % len(names)], 1 + which % 2)
 
 
 def _close(house: House, which: int) -> None:
@@ -148,7 +149,7 @@ def start(*, is_open: bool) -> House:
     return house
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(STEPS, st.booleans())
 def test_every_fault_comes_to_rest_with_the_books_equal_to_the_venue(steps: list[tuple[str, int, int]], is_open: bool) -> None:
     house = start(is_open=is_open)
@@ -161,7 +162,7 @@ def test_every_fault_comes_to_rest_with_the_books_equal_to_the_venue(steps: list
     come_to_rest(house)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(STEPS, st.sets(st.integers(0, 60), max_size=4), st.booleans())
 def test_a_crash_anywhere_comes_to_rest_the_same(steps: list[tuple[str, int, int]], crashes: set[int], is_open: bool) -> None:
     house = start(is_open=is_open)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from config import HOSTS, Settings, documented_settings, flag_of, load_settings
+from config import HOSTS, PAPER_KEY, Settings, documented_settings, flag_of, load_settings
 from domain import Environment
 from errors import ConfigError
 
@@ -194,13 +194,25 @@ def test_a_password_in_an_address_is_not_shown() -> None:
     assert "hunter2" not in problem
 
 
-def test_a_paper_exchange_elsewhere_needs_both_hosts() -> None:
+def test_a_paper_exchange_elsewhere_is_named_by_its_rest_host() -> None:
     here = {"COINCALL_BASE_URL": "http://127.0.0.1:8040", "COINCALL_WS_URL": "ws://127.0.0.1:8041"}
 
     settings = load_settings({}, here)
 
     assert (settings.embedded, settings.base_url, settings.ws_url) == (False, "http://127.0.0.1:8040", "ws://127.0.0.1:8041")
-    assert refusal({"COINCALL_BASE_URL": "http://127.0.0.1:8040"})[0].startswith("COINCALL_WS_URL is missing")
+    assert load_settings({}, {"COINCALL_BASE_URL": "http://127.0.0.1:8040"}).ws_url == "ws://127.0.0.1:8040"
+    assert refusal({"COINCALL_WS_URL": "ws://127.0.0.1:8041"})[0].startswith("COINCALL_BASE_URL is missing")
+
+
+def test_a_paper_exchange_elsewhere_takes_the_test_keys_where_it_has_none_of_its_own() -> None:
+    elsewhere = {"COINCALL_BASE_URL": "http://127.0.0.1:8040", **keys("TEST")}
+    own = {"COINCALL_API_KEY_PAPER": "own-key", "COINCALL_API_SECRET_PAPER": "own-secret"}
+
+    lent, kept, embedded = load_settings({}, elsewhere), load_settings({}, {**elsewhere, **own}), load_settings({}, keys("TEST"))
+
+    assert lent.api_key.get_secret_value() == keys("TEST")["COINCALL_API_KEY_TEST"]
+    assert lent.api_secret.get_secret_value() == keys("TEST")["COINCALL_API_SECRET_TEST"]
+    assert (kept.api_key.get_secret_value(), embedded.api_key.get_secret_value()) == ("own-key", PAPER_KEY)
 
 
 @pytest.mark.parametrize(("environment", "given"), [("paper", {}), ("testnet", keys("TEST"))])

@@ -44,10 +44,15 @@ def dropped() -> requests.ConnectionError:
     return requests.ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError(104, "reset by peer")))
 
 
+def given_up_on() -> requests.ConnectionError:
+    return requests.ConnectionError(MaxRetryError(None, "/", ProtocolError("broke off after sending")))  # type: ignore[arg-type]
+
+
 NOTHING_SENT = [requests.ConnectTimeout("no answer"), refused(), no_such_host()]
 PERHAPS_SENT = [
     requests.ReadTimeout("too slow"),
     dropped(),
+    given_up_on(),
     requests.exceptions.ChunkedEncodingError("broke off"),
     requests.exceptions.SSLError("broken record"),
     requests.ConnectionError("who knows"),

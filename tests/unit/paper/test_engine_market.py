@@ -9,13 +9,14 @@ from domain import Side
 from paper.engine import Engine
 from paper.expiry import is_daily
 from paper.ledger import FEES, HOUSE, total_cash
-from paper.rows import BalanceChanged, OrderChanged, PositionChanged, Printed
+from paper.rows import BalanceChanged, Image, OrderChanged, PositionChanged, Printed
 from paper.rules import Faults, OrderState, Refused, Rules
 
 from tests.unit.paper.engine_market import (
     ALICE,
     BOB,
     CALL,
+    CAROL,
     DAILY,
     FRIDAY,
     PUT,
@@ -149,6 +150,7 @@ def test_l33_expiry_cancels_orders_and_pays_holdings_at_the_delivery_price(engin
     assert engine.reports.order(ALICE, order_id=resting).state is OrderState.CANCEL_BY_EXERCISE
     assert engine.reports.positions(ALICE, FRIDAY + SECOND) == []
     told = engine.reports.summary(ALICE, FRIDAY + SECOND)
+    assert (told.unrealized, told.option_value) == (D(0), D(0))
     assert told.cash == told.available == 100_000 - 1510 - D("28.5") + D("1234.5") - fee
     assert total_cash(engine.accounts.values()) == 0
 
@@ -261,10 +263,11 @@ def test_l3_an_order_can_fill_while_it_is_being_cancelled(engine: Engine, takes:
     assert (row.state, row.filled, row.avg_price) == (OrderState.FILLED, D(1), D(1500))
 
 
-def test_l8_a_marketable_order_can_be_left_with_one_lot(engine: Engine) -> None:
+def test_l8_a_marketable_order_can_be_left_with_one_lot(engine: Engine, feed: ScriptedFeed) -> None:
+    feed.quote(CALL, START, (), levels(("1510", "1"), ("1515", "1")))
     engine.faults[ALICE] = Faults(one_lot_only=True)
 
-    row = engine.reports.order(ALICE, order_id=engine.place(ALICE, a_request(BUY, "1", "1510"), START))
+    row = engine.reports.order(ALICE, order_id=engine.place(ALICE, a_request(BUY, "2", "1515"), START))
 
     assert (row.state, row.filled) == (OrderState.PARTIALLY_FILLED, D("0.01"))
 
@@ -430,6 +433,39 @@ def test_a_restart_keeps_the_queue_the_positions_and_the_ids(engine: Engine, fee
     assert list(again.slow_cancels) == [second]
     assert again.place(ALICE, a_request(BUY, "0.01", "1000"), START) == engine.place(ALICE, a_request(BUY, "0.01", "1000"), START)
     assert again.reports.trade_history(BOB) == engine.reports.trade_history(BOB)
+
+
+def test_a_restart_keeps_the_order_of_the_queue_across_accounts(engine: Engine, feed: ScriptedFeed) -> None:
+    engine.place(BOB, a_request(SELL, "1", "1505"), START)
+    engine.place(ALICE, a_request(SELL, "1", "1505"), START)
+    again = Engine.restore(feed, Rules(), engine.snapshot())
+
+    again.place(CAROL, a_request(BUY, "1", "1505"), START)
+
+    assert [match.maker_user for match in again.drain_changes().trades] == [BOB]
+
+
+def test_what_was_taken_is_still_taken_after_a_restart_from_the_rows_of_the_changes(engine: Engine, feed: ScriptedFeed) -> None:
+    first = engine.drain_changes()
+    engine.place(ALICE, a_request(SELL, "0.1", "1600"), START)
+    second = engine.drain_changes()
+    engine.place(ALICE, a_request(BUY, "0.4", "1510"), START)
+    third = engine.drain_changes()
+    accounts = {row.user: row for changes in (first, second, third) for row in changes.accounts}
+    rows = Image(
+        meta=third.meta,
+        accounts=list(accounts.values()),
+        orders=[*second.orders, *third.orders],
+        trades=third.trades,
+        positions=third.positions,
+        exercises=[],
+        books=third.books,
+    )
+
+    again = Engine.from_image(feed, Rules(), rows)
+
+    assert again.reports.book(CALL.symbol, START + SECOND) == engine.reports.book(CALL.symbol, START + SECOND)
+    assert again.reports.book(CALL.symbol, START + SECOND).asks[0].size == D("0.6")
 
 
 def test_a_restart_amid_an_expiry_still_settles(engine: Engine, feed: ScriptedFeed) -> None:

@@ -277,6 +277,17 @@ def test_realised_profit_is_measured_at_average_entry_and_survives_a_turn_of_sid
     assert (position.side, position.qty, position.avg_price, position.realised) == (SELL, D(1), D("1505.5"), D(1))
 
 
+@pytest.mark.parametrize(("opening", "closing", "profit"), [(BUY, SELL, "0.5"), (SELL, BUY, "-0.5")])
+def test_a_part_that_is_closed_realises_its_share_and_leaves_the_average(engine: Engine, opening: Side, closing: Side, profit: str) -> None:
+    for side, user in ((opening, ALICE), (opening.opposite, BOB)):
+        engine.place(user, a_request(side, "0.3", "1500"), START)
+    for side, user in ((closing, ALICE), (closing.opposite, CAROL)):
+        engine.place(user, a_request(side, "0.1", "1505"), START)
+
+    position = engine.reports.positions(ALICE, START)[0]
+    assert (position.realised, position.qty, position.avg_price) == (D(profit), D("0.2"), D(1500))
+
+
 @pytest.mark.parametrize(("number", "text"), [("1E+5", "100000"), ("1.500", "1.5"), ("0E-8", "0"), ("-0.10", "-0.1")])
 def test_amounts_are_written_plainly(number: str, text: str) -> None:
     assert str(plain(D(number))) == text

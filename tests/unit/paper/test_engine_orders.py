@@ -88,6 +88,15 @@ def test_liquidity_taken_stays_taken_until_the_market_quotes_anew(engine: Engine
     assert engine.reports.book(CALL.symbol, START + 2 * SECOND).asks[0].price == D(1510)
 
 
+def test_a_new_mark_of_the_same_ladder_gives_nothing_back(engine: Engine, feed: ScriptedFeed) -> None:
+    engine.place(ALICE, a_request(BUY, "1", "1510"), START)
+    feed.quote(CALL, START, levels(("1490", "1")), levels(("1510", "1"), ("1520", "2")), mark="1501")
+
+    view = engine.reports.view(CALL.symbol, START + SECOND)
+
+    assert (view.mark, view.asks[0].price) == (D(1501), D(1520))
+
+
 def test_ioc_cancels_what_it_cannot_fill(engine: Engine) -> None:
     row = order(engine, engine.place(ALICE, a_request(BUY, "1.5", "1510", tif=IOC), START))
 
