@@ -207,6 +207,7 @@ def _transport(settings: Settings, clock: Clock, base_url: str) -> Transport:
         clock,
         credentials=Credentials(settings.api_key.get_secret_value(), settings.api_secret.get_secret_value()),
         window=validity_window(clock),
+        timeout=settings.http_timeout,
         workers=settings.io_workers + ORDER_WORKERS,
     )
 

@@ -2,7 +2,8 @@
 
 A book is looked at when somebody deals in it and on every heartbeat while anybody has an order or a position there. What was
 taken from the market's ladder stays taken until the feed shows a newer one. A new quote that crosses a resting user order trades
-with it, at the user's price, up to the quote's size. Orders of others reach only what rested before them.
+with it, at the user's price, up to the quote's size. An order of others meets the market as it was quoted at its moment, and
+only what rested before it; after a long pause only those of the last hour come.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from paper.market import Feed, Flow, IndexView, OptionView
 from paper.matching import Matching
 from paper.rules import Rules, refusal
 
+FLOW_REACH = timedelta(hours=1)
 TAPE_REACH = timedelta(minutes=1)
 
 
@@ -46,14 +48,11 @@ class Liquidity:
         if book.looked is not None and now <= book.looked:
             return
         if book.resting and book.looked is not None:
-            self._flow(book, book.looked, min(now, book.expiry))
+            for flow in self.feed.flow((book.symbol,), max(book.looked, now - FLOW_REACH), min(now, book.expiry)):
+                self._show(book, flow.at)
+                self._send(book, flow)
         book.looked = now
-        view = None if now >= book.expiry else self.feed.view(book.symbol, now)
-        if view is None:
-            return
-        index = self.index(book.underlying, now)
-        if view is not book.view or index is not book.index_view:
-            self._revalue(book, view, index, now)
+        self._show(book, now)
 
     def forget_idle(self) -> None:
         """Leave out of `active` the books in which no user has an order or a position."""
@@ -79,7 +78,8 @@ class Liquidity:
         """Let the orders of others trade with the market in a book where no user order rests, so that its tape is alive."""
         if not book.resting and now < book.expiry:
             since = now - TAPE_REACH
-            self._flow(book, since if book.taped is None else max(since, book.taped), now)
+            for flow in self.feed.flow((book.symbol,), since if book.taped is None else max(since, book.taped), now):
+                self._send(book, flow)
         book.taped = now
 
     def index(self, underlying: str, now: datetime) -> IndexView:
@@ -89,17 +89,19 @@ class Liquidity:
             known = self._indexes[underlying] = (now, self.feed.index(underlying, now))
         return known[1]
 
-    def _revalue(self, book: Book, view: OptionView, index: IndexView, now: datetime) -> None:
+    def _show(self, book: Book, now: datetime) -> None:
+        view = None if now >= book.expiry else self.feed.view(book.symbol, now)
+        if view is None:
+            return
+        index = self.index(book.underlying, now)
+        if view is book.view and index is book.index_view:
+            return
         book.revalue(view, index)
         for holding in book.holders.values():
             remargin(holding)
         if book.view_at is None or view.at > book.view_at:
             book.view_at = view.at
             self._requote(book, view, now)
-
-    def _flow(self, book: Book, since: datetime, now: datetime) -> None:
-        for flow in self.feed.flow((book.symbol,), since, now):
-            self._send(book, flow)
 
     def _send(self, book: Book, flow: Flow) -> None:
         side, lots = flow.side.sign, _whole(flow.qty, book.lot)

@@ -90,8 +90,8 @@ class Matching:
 
     def _close(self, order: Order) -> None:
         account = order.account
-        if account.open.pop(order.id, None) is not None:
-            account.working[order.book.underlying] -= 1
+        del account.open[order.id]
+        account.working[order.book.underlying] -= 1
 
     def _match(self, taker: Order, maker: Order, price: int, now: datetime) -> None:
         book = taker.book
@@ -173,7 +173,7 @@ class Matching:
             lots = holding.lots
             if holding.reduce_sell <= max(lots, 0) and holding.reduce_buy <= max(-lots, 0):
                 return
-            if order.holding is holding and order.asked.reduce_only and not order.final:
+            if order.holding is holding and order.asked.reduce_only:
                 excess = holding.reduce_buy > max(-lots, 0) if order.side > 0 else holding.reduce_sell > max(lots, 0)
                 if excess:
                     self.finish(order, _CANCELED, now)

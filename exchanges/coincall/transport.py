@@ -34,7 +34,7 @@ from exchanges.coincall.limits import Group, Lane, RateLimiter
 from exchanges.coincall.wire import Envelope, excerpt, parse_envelope
 from exchanges.coincall.wire_market import parse_time
 
-TIMEOUT = (30.0, 30.0)
+TIMEOUT = timedelta(seconds=30)
 RETRY_PAUSES = (1.0, 2.0, 4.0)
 JITTER = 0.1
 FAILURES_UNTIL_REBUILD = 5
@@ -81,6 +81,7 @@ class Transport:
         *,
         credentials: Credentials | None = None,
         window: timedelta = DEFAULT_WINDOW_MS * _MILLISECOND,
+        timeout: timedelta = TIMEOUT,
         workers: int = 8,
         limiter: RateLimiter | None = None,
         rng: random.Random | None = None,
@@ -92,6 +93,7 @@ class Transport:
             raise ConfigError(f"Coincall's address must be https, or http on this machine, not {base_url!r}")
         self._base, self._clock, self._credentials = base_url.rstrip("/"), clock, credentials
         self._window_ms = window // _MILLISECOND
+        self._timeout = timeout.total_seconds()
         self._workers, self._pause = workers, pause
         self._limiter = RateLimiter(clock, pause) if limiter is None else limiter
         self._rng = random.Random() if rng is None else rng
@@ -183,7 +185,7 @@ class Transport:
 
     def _sent(self, endpoint: Endpoint, prepared: requests.PreparedRequest) -> requests.Response:
         try:
-            response = self._session.send(prepared, timeout=TIMEOUT, allow_redirects=False)
+            response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False)
         except requests.RequestException as error:
             self._count_failure()
             raise self._transport_error(endpoint, error) from error

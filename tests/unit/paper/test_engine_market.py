@@ -93,6 +93,27 @@ def test_an_order_of_others_is_met_once(engine: Engine, feed: ScriptedFeed) -> N
     assert engine.reports.order(ALICE, order_id=order_id).filled == 1
 
 
+def test_each_order_of_others_meets_the_ladder_of_its_own_moment(engine: Engine, feed: ScriptedFeed) -> None:
+    order_id = engine.place(ALICE, a_request(BUY, "1", "1490"), START)
+    for seconds in range(1, 60):
+        feed.quote(CALL, START + seconds * SECOND, levels(("1490", "1")), levels(("1510", "1")))
+        feed.sweep(CALL, START + seconds * SECOND, SELL, "0.9", "1490")
+
+    engine.advance(START + 60 * SECOND)
+
+    assert engine.reports.order(ALICE, order_id=order_id).filled == 0
+
+
+def test_after_a_long_pause_only_the_orders_of_the_last_hour_come(engine: Engine, feed: ScriptedFeed) -> None:
+    order_id = engine.place(ALICE, a_request(BUY, "1", "1500"), START)
+    feed.sweep(CALL, START + SECOND, SELL, "0.4", "1500")
+    feed.sweep(CALL, START + timedelta(hours=5), SELL, "0.1", "1500")
+
+    engine.advance(START + timedelta(hours=5, minutes=1))
+
+    assert engine.reports.order(ALICE, order_id=order_id).filled == D("0.1")
+
+
 def test_the_tape_is_alive_where_no_user_deals(engine: Engine, feed: ScriptedFeed) -> None:
     engine.reports.book(CALL.symbol, START)
     feed.sweep(CALL, START + SECOND, BUY, "0.3", "1510")
@@ -249,6 +270,30 @@ def test_l6_a_slow_cancel_goes_through_states_4_and_5_and_can_still_fill(engine:
     assert states == [OrderState.PRE_CANCEL, OrderState.PRE_CANCEL, OrderState.CANCELING, OrderState.CANCELING]
     assert (row.state, row.filled) == (OrderState.CANCELED, D("0.4"))
     assert engine.slow_cancels == {}
+
+
+def test_a_slow_cancel_can_lose_the_whole_race(engine: Engine) -> None:
+    engine.faults[ALICE] = Faults(cancel_takes=timedelta(seconds=4))
+    order_id = engine.place(ALICE, a_request(BUY, "1", "1500"), START)
+    engine.cancel(ALICE, START, order_id=order_id)
+    engine.place(BOB, a_request(SELL, "1", "1500"), START)
+
+    engine.advance(START + SECOND)
+
+    assert engine.reports.order(ALICE, order_id=order_id).state is OrderState.FILLED
+    assert engine.slow_cancels == {}
+
+
+def test_a_fill_in_the_midst_of_cancelling_all_may_end_other_orders(engine: Engine) -> None:
+    engine.place(ALICE, a_request(BUY, "0.5", "1510"), START)
+    plain = engine.place(ALICE, a_request(SELL, "0.5", "1600"), START)
+    closing = engine.place(ALICE, a_request(SELL, "0.5", "1600", reduce_only=True), START)
+    engine.faults[ALICE] = Faults(fill_while_cancelling=True)
+
+    engine.cancel_all(ALICE, START)
+
+    states = [engine.reports.order(ALICE, order_id=order_id).state for order_id in (plain, closing)]
+    assert states == [OrderState.FILLED, OrderState.CANCELED]
 
 
 @pytest.mark.parametrize("takes", [None, timedelta(seconds=1)])

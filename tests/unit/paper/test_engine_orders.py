@@ -441,6 +441,14 @@ def test_batches_answer_each_wish_in_order(engine: Engine) -> None:
     assert [result.refused and result.refused.code for result in by_client] == [11101]
 
 
+def test_l37_a_book_forgets_the_prices_at_which_nothing_rests_any_more(engine: Engine) -> None:
+    engine.place(ALICE, a_request(BUY, "0.01", "1500"), START)
+    for n in range(300):
+        engine.cancel(ALICE, START, order_id=engine.place(ALICE, a_request(BUY, "0.01", str(1000 + n)), START))
+
+    assert len(engine.liquidity.books[CALL.symbol].heaps[1]) < 100
+
+
 def test_order_ids_grow_and_look_like_the_venues(engine: Engine) -> None:
     first, second = (engine.place(ALICE, a_request(BUY, "0.01"), START) for _ in range(2))
 

@@ -1,0 +1,161 @@
+"""The words: values that cannot be wrong, and numbers where zero is not nothing."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from domain import (
+    AccountSnapshot,
+    Chain,
+    ClientOrderId,
+    ExecutionParams,
+    Greeks,
+    Level,
+    OptionType,
+    OrderBook,
+    OrderStatus,
+    Purpose,
+    Quote,
+    Side,
+    Verdict,
+    WhenIncomplete,
+    aggressive_price,
+    at_now,
+    decimal_of,
+    passive_price,
+    unknown_account,
+    utc_day_start,
+    whole_lots,
+)
+from errors import ConfigError
+
+from tests.fakes import EXPIRY, START, a_name, a_position, a_quote, an_account, an_option
+
+
+def test_a_verdict_is_true_when_ok() -> None:
+    assert Verdict(ok=True)
+    assert not Verdict(ok=False, reason="no")
+
+
+def test_l07_only_four_states_are_final_and_an_unknown_one_is_not() -> None:
+    final = {status for status in OrderStatus if status.final}
+    assert final == {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.INVALID, OrderStatus.CANCEL_BY_EXERCISE}
+
+
+def test_l09_an_order_name_holds_purpose_and_attempt() -> None:
+    name = a_name(2, Purpose.CLOSE, 3, trade=17)
+    assert str(name) == "ct-0007-17-2-c-3"
+    assert ClientOrderId.parse(str(name)) == name
+
+
+@pytest.mark.parametrize("foreign", ["", "manual-1", "ct-1-2-3", "ct-a-1-0-o-1", "ct-0001-1-0-x-1"])
+def test_l20_a_foreign_order_name_is_none_of_ours(foreign: str) -> None:
+    with pytest.raises(ValueError, match="."):
+        ClientOrderId.parse(foreign)
+
+
+def test_sides_have_signs_and_opposites() -> None:
+    assert (Side.BUY.sign, Side.SELL.sign) == (1, -1)
+    assert (Side.BUY.opposite, Side.SELL.opposite) == (Side.SELL, Side.BUY)
+
+
+def test_only_opening_orders_add_exposure() -> None:
+    assert [purpose for purpose in Purpose if not purpose.reduces] == [Purpose.OPEN]
+
+
+def test_greeks_add_and_scale() -> None:
+    one = Greeks(delta=0.5, gamma=0.1, vega=2, theta=-1, rho=0.2)
+    assert one + one == one.times(2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "index", "pays"), [(OptionType.CALL, "71000", "1000"), (OptionType.PUT, "69000", "1000"), (OptionType.CALL, "70000", "0")]
+)
+def test_l33_an_option_pays_what_it_is_in_the_money(kind: OptionType, index: str, pays: str) -> None:
+    assert an_option(70000, kind).payoff(Decimal(index)) == Decimal(pays)
+
+
+def test_a_quote_of_zero_has_a_middle_and_a_missing_side_has_none() -> None:
+    assert a_quote(bid="0", ask="2").mid == 1
+    assert a_quote(bid=None).mid is None
+    assert a_quote(ask=None).mid is None
+
+
+def test_a_buyer_pays_the_ask_and_a_seller_gets_the_bid() -> None:
+    assert (a_quote().executable(Side.BUY), a_quote().executable(Side.SELL)) == (101, 99)
+
+
+def test_a_chain_groups_by_expiry_soonest_first_and_finds_by_symbol() -> None:
+    near, far = a_quote(an_option(expiry=EXPIRY)), a_quote(an_option(expiry=EXPIRY + timedelta(days=7)))
+    chain = Chain("BTC", START, Decimal(65000), (far, near))
+    assert list(chain.by_expiry) == [EXPIRY, EXPIRY + timedelta(days=7)]
+    assert chain.by_symbol[near.option.symbol] is near
+
+
+def test_an_order_through_the_depth_pays_the_average_and_a_thin_book_says_none() -> None:
+    levels = (Level(Decimal(100), Decimal(1)), Level(Decimal(110), Decimal(1)))
+    book = OrderBook(symbol="x", at=START, bids=levels[:1], asks=levels)
+    assert book.average_price(Side.BUY, Decimal(2)) == 105
+    assert book.average_price(Side.BUY, Decimal(3)) is None
+    assert book.average_price(Side.SELL, Decimal("0.5")) == 100
+
+
+@pytest.mark.parametrize(("written", "exact"), [(0.1, "0.1"), ("9.50", "9.50"), (3, "3"), (Decimal("0.30"), "0.30")])
+def test_l15_a_number_is_what_is_written(written: float | str | Decimal, exact: str) -> None:
+    assert str(decimal_of(written)) == exact
+
+
+@pytest.mark.parametrize("bad", ["x", "nan", float("inf"), True])
+def test_what_is_not_a_finite_number_is_refused(bad: float | str) -> None:
+    with pytest.raises(ValueError, match="not a"):
+        decimal_of(bad)
+
+
+def test_l15_rounding_goes_by_the_tick_and_never_to_zero() -> None:
+    tick = Decimal("0.5")
+    assert passive_price(Decimal("9.7"), tick, Side.BUY) == Decimal("9.5")
+    assert passive_price(Decimal("9.7"), tick, Side.SELL) == Decimal("10.0")
+    assert aggressive_price(Decimal("9.7"), tick, Side.BUY) == Decimal("10.0")
+    assert aggressive_price(Decimal("9.7"), tick, Side.SELL) == Decimal("9.5")
+    assert passive_price(Decimal("0.1"), tick, Side.BUY) == tick
+    assert whole_lots(Decimal("0.599"), Decimal("0.1")) == Decimal("0.5")
+    assert whole_lots(Decimal("0.09"), Decimal("0.1")) == 0
+
+
+def test_a_day_starts_at_midnight_utc() -> None:
+    assert utc_day_start(START) == START.replace(hour=0)
+
+
+def test_l39_what_is_not_known_is_not_empty() -> None:
+    unknown = unknown_account(START, "unreachable")
+    assert (unknown.valid, unknown.equity, unknown.age, unknown.reason) == (False, None, None, "unreachable")
+
+
+def test_a_snapshot_knows_its_age_its_holdings_and_their_greeks() -> None:
+    account = an_account(now=START + timedelta(seconds=5), at=START, positions=[a_position(an_option(), "-0.5")])
+    held = account.position(an_option().symbol)
+    assert held is not None
+    assert held.signed_qty == Decimal("-0.5")
+    assert account.position("other") is None
+    assert account.greeks == Greeks()
+    assert at_now(account, START + timedelta(seconds=9)).age == timedelta(seconds=9)
+
+
+def test_execution_params_list_every_problem_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        ExecutionParams(fill_timeout_seconds=0, aggressive_buffer_pct=-1, max_requote_rounds=0)
+    assert len(caught.value.problems) == 3
+
+
+def test_execution_params_take_the_word_a_user_writes() -> None:
+    assert ExecutionParams(when_incomplete="hold").when_incomplete is WhenIncomplete.HOLD  # type: ignore[arg-type]
+
+
+def test_values_cannot_change() -> None:
+    moment: datetime = START
+    for value in (an_account(now=moment), a_quote(), a_name()):
+        with pytest.raises(AttributeError):
+            value.now = moment  # type: ignore[union-attr, misc]
+    assert isinstance(an_account(), AccountSnapshot)
+    assert isinstance(a_quote(), Quote)
