@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from datetime import UTC, timedelta
+from decimal import Decimal
 from types import FrameType
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -16,7 +17,7 @@ from loguru import logger
 from clock import wall_now
 from context import TradingContext
 from control import Command, ControlBox, Verb
-from domain import AccountSnapshot, Severity
+from domain import AccountSnapshot, Basis, Greeks, Severity
 from errors import InvariantBroken, JournalError
 from events import AccountMarked
 from paper_process import PaperProcess
@@ -24,6 +25,7 @@ from paper_process import PaperProcess
 GOODBYE = 2.0
 CONTROL_EVERY = timedelta(seconds=1)
 HEALTH_AT_LEAST = 30.0
+STORY_EVERY = timedelta(seconds=30)
 
 
 class Daemon:
@@ -34,7 +36,7 @@ class Daemon:
         self._stop = threading.Event()
         self._scheduler = BackgroundScheduler(timezone=UTC)
         self._started = wall_now()
-        self._seen: tuple[object, ...] = ()
+        self._known: bool | None = None
 
     def run(self) -> None:
         """Run until a signal or a stop; returns when everything is let go."""
@@ -66,6 +68,7 @@ class Daemon:
         self._every(CONTROL_EVERY, "commands", self._take_commands, real=True)
         self._every(settings.snapshot_interval, "snapshot", self._snapshot)
         self._every(settings.health_interval, "health", self._health, at_least=HEALTH_AT_LEAST)
+        self._every(STORY_EVERY, "story", self._tell_trades, at_least=STORY_EVERY.total_seconds())
         if self._exchange is not None:
             self._every(CONTROL_EVERY, "exchange", self._watch_exchange, real=True)
         if context.rehearsal is not None:
@@ -172,14 +175,30 @@ class Daemon:
         )
 
     def _tell_account(self, account: AccountSnapshot) -> None:
-        """Say when the account becomes known or unknown, and how each open trade stands when that has changed visibly."""
-        said = (account.valid,)
-        if said != self._seen:
-            self._seen = said
-            if account.valid:
-                logger.info("account known equity={} available={}", account.equity, account.available_margin)
-            else:
-                logger.warning("account unknown reason={}", account.reason)
+        """Say when the account becomes known or unknown."""
+        if account.valid == self._known:
+            return
+        self._known = account.valid
+        if account.valid:
+            logger.info("account known equity={} available={}", account.equity, account.available_margin)
+        else:
+            logger.warning("account unknown reason={}", account.reason)
+
+    def _tell_trades(self) -> None:
+        """Say how each open trade stands: what it would bring by mark and at the prices it could be left at now, and its Greeks."""
+        account = self._context.monitor.snapshot()
+        for trade in self._context.lifecycle.active:
+            if trade.opened_at is None:
+                continue
+            mark, executable = (trade.profit(account, basis) for basis in (Basis.MARK, Basis.EXECUTABLE))
+            logger.info(
+                "trade {} id={} profit={} at mark, {} if left now, {}",
+                trade.state,
+                trade.id,
+                _usd(mark),
+                _usd(executable),
+                _greeks(trade.greeks(account)),
+            )
 
     def _watch_exchange(self) -> None:
         exchange = self._exchange
@@ -200,3 +219,13 @@ class Daemon:
     def _index_watched(self, outcome: Exception | None) -> None:
         if isinstance(outcome, Exception):
             logger.debug("index not seen reason={}", outcome)
+
+
+def _usd(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else f"{amount:+.2f} USD"
+
+
+def _greeks(greeks: Greeks | None) -> str:
+    if greeks is None:
+        return "Greeks unknown"
+    return f"delta={greeks.delta:+.4f} gamma={greeks.gamma:+.6f} vega={greeks.vega:+.2f} theta={greeks.theta:+.2f}"

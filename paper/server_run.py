@@ -13,10 +13,12 @@ import uvicorn
 
 from errors import ConfigError
 from paper.opening import Opened, open_exchange
-from paper.server import build_app, with_abort
+from paper.server import build_app
 from paper.server_options import Options
 
 _LONGEST_GOODBYE = 1
+# Answers leave at once: the sockets accepted inherit it. Without it each waits 40 ms for the acknowledgement of its headers.
+_TCP, _NO_DELAY = 6, 1
 _ONCE = 10**9  # seconds between two notices of uvicorn; the first comes as soon as it listens
 
 
@@ -29,6 +31,7 @@ def serve(options: Options, say: Callable[[str], None]) -> None:
         listener = config.bind_socket()
     except (SystemExit, OSError) as error:
         raise ConfigError(f"port {options.port} on {options.host} cannot be listened on: it is taken or not allowed") from error
+    listener.setsockopt(_TCP, _NO_DELAY, 1)
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{listener.getsockname()[1]}"
 
@@ -49,9 +52,8 @@ def serve(options: Options, say: Callable[[str], None]) -> None:
 
 
 def _config(options: Options, opened: Opened) -> uvicorn.Config:
-    app = build_app(opened.exchange, options.server)
     return uvicorn.Config(
-        with_abort(app) if options.server.control else app,
+        build_app(opened.exchange, options.server),
         host=options.host,
         port=options.port,
         log_config=None,

@@ -234,7 +234,10 @@ class StrategyRunner:
     def _proposal(self, now: datetime) -> tuple[tuple[LegPlan, ...], tuple[Quote, ...]]:
         chains = {name: self._market.chain(name) for name in dict.fromkeys(leg.underlying for leg in self.config.legs)}
         plans = resolve_legs(self.config.legs, chains, now)
-        return plans, tuple(chains[plan.option.underlying].by_symbol[plan.option.symbol] for plan in plans)
+        proposal = tuple(chains[plan.option.underlying].by_symbol[plan.option.symbol] for plan in plans)
+        seen = ", ".join(f"{len(chain.quotes)} {name} options at index {chain.index}" for name, chain in chains.items())
+        logger.info("legs found name={} among {}: {}", self.name, seen, ", ".join(f"{q.option.symbol} mid {q.mid}" for q in proposal))
+        return plans, proposal
 
     def _open(self, plans: tuple[LegPlan, ...], reason: str) -> None:
         config = self.config

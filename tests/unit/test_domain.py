@@ -1,12 +1,11 @@
 """The words: values that cannot be wrong, and numbers where zero is not nothing."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from domain import (
-    AccountSnapshot,
     Chain,
     ClientOrderId,
     ExecutionParams,
@@ -16,7 +15,6 @@ from domain import (
     OrderBook,
     OrderStatus,
     Purpose,
-    Quote,
     Side,
     Verdict,
     WhenIncomplete,
@@ -51,7 +49,7 @@ def test_l09_an_order_name_holds_purpose_and_attempt() -> None:
 
 @pytest.mark.parametrize("foreign", ["", "manual-1", "ct-1-2-3", "ct-a-1-0-o-1", "ct-0001-1-0-x-1"])
 def test_l20_a_foreign_order_name_is_none_of_ours(foreign: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"\S"):
         ClientOrderId.parse(foreign)
 
 
@@ -152,10 +150,6 @@ def test_execution_params_take_the_word_a_user_writes() -> None:
     assert ExecutionParams(when_incomplete="hold").when_incomplete is WhenIncomplete.HOLD  # type: ignore[arg-type]
 
 
-def test_values_cannot_change() -> None:
-    moment: datetime = START
-    for value in (an_account(now=moment), a_quote(), a_name()):
-        with pytest.raises(AttributeError):
-            value.now = moment  # type: ignore[union-attr, misc]
-    assert isinstance(an_account(), AccountSnapshot)
-    assert isinstance(a_quote(), Quote)
+def test_a_snapshot_cannot_change() -> None:
+    with pytest.raises(AttributeError):
+        an_account().equity = Decimal(0)  # type: ignore[misc]

@@ -94,10 +94,10 @@ def test_an_order_of_others_is_met_once(engine: Engine, feed: ScriptedFeed) -> N
 
 
 def test_each_order_of_others_meets_the_ladder_of_its_own_moment(engine: Engine, feed: ScriptedFeed) -> None:
-    order_id = engine.place(ALICE, a_request(BUY, "1", "1490"), START)
+    order_id = engine.place(ALICE, a_request(BUY, "1", "1480"), START)
     for seconds in range(1, 60):
         feed.quote(CALL, START + seconds * SECOND, levels(("1490", "1")), levels(("1510", "1")))
-        feed.sweep(CALL, START + seconds * SECOND, SELL, "0.9", "1490")
+        feed.sweep(CALL, START + seconds * SECOND, SELL, "0.9", "1480")
 
     engine.advance(START + 60 * SECOND)
 

@@ -1,0 +1,379 @@
+"""The one order path: what is sent once, asked for until known, and booked exactly once."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from domain import OrderStatus, Purpose, Side
+from errors import ExchangeRejected, ExchangeUnavailable, InsufficientMargin, InvariantBroken, JournalError, TimestampRejected
+from events import LegFilled, OrderAccepted, OrderIntended, OrderLost, OrderRefused, OrderSettled
+from order_ledger import OrderRecord
+
+from tests.fakes import SECOND, House, a_name, a_trade, an_order
+
+NAME = a_name()
+
+
+@pytest.fixture
+def house() -> House:
+    house = House()
+    house.create()
+    return house
+
+
+def send(house: House, qty: str = "1") -> None:
+    house.executor.submit(an_order(qty=qty), house.trade())
+
+
+def go(house: House, times: int = 1, every: timedelta = SECOND) -> None:
+    """Let the executor alone look, time after time."""
+    for _ in range(times):
+        house.clock.advance(every)
+        house.inbox.drain()
+        house.executor.step(house.clock.now())
+        house.inbox.drain()
+
+
+def record(house: House) -> OrderRecord:
+    found = house.executor.ledger.get(NAME)
+    assert found is not None
+    return found
+
+
+def test_l05_the_intent_is_journalled_before_the_order_is_sent(house: House) -> None:
+    house.journal.failing = True
+    with pytest.raises(JournalError):
+        send(house)
+    assert house.venue.received == []
+    assert house.executor.next_id(7, 1, 0, Purpose.OPEN) == NAME
+
+
+def test_l05_a_lost_reply_never_sends_the_order_twice(house: House) -> None:
+    house.venue.lose_reply = True
+    send(house)
+    go(house)
+    house.venue.execute(NAME)
+    go(house, 4)
+    assert len(house.venue.received) == 1
+    assert house.journal.of(OrderLost)
+    assert record(house).status is OrderStatus.FILLED
+    assert house.trade().legs[0].opened == 1
+
+
+def test_an_order_that_never_arrived_is_believed_so_only_after_the_patience_and_several_answers(house: House) -> None:
+    house.venue.drop = True
+    send(house)
+    go(house, 29)
+    assert record(house).live
+    assert house.executor.unresolved == 1
+    go(house, 30)
+    assert record(house).retryable
+    assert house.executor.unresolved == 0
+
+
+def test_one_answer_after_a_long_wait_is_not_enough_to_believe_that_an_order_never_arrived(house: House) -> None:
+    house.venue.drop = True
+    send(house)
+    go(house, 1, timedelta(hours=1))
+    assert record(house).live
+
+
+def test_l05_absence_counts_from_the_end_of_the_send_and_not_from_its_start(house: House) -> None:
+    """A reply that is lost after 30 s of waiting leaves the request as young as if it had just been sent."""
+    house.venue.drop = True
+    send(house)
+    house.clock.advance(timedelta(seconds=40))  # the call is on its way all the while
+    go(house, 5)
+    assert record(house).live
+    go(house, 60)
+    assert not record(house).live
+
+
+def test_a_name_that_the_venue_already_has_is_asked_for(house: House) -> None:
+    house.venue.submit(an_order())
+    send(house)
+    go(house, 2)
+    assert record(house).order_id == "v1"
+    assert not record(house).lost
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"),
+    [
+        (InsufficientMargin("v", "create", "no"), False),
+        (ExchangeUnavailable("v", "create", "down"), True),
+        (TimestampRejected("v", "create", "skew"), True),
+    ],
+)
+def test_a_refusal_says_whether_the_same_may_be_sent_again(house: House, error: ExchangeRejected, retryable: bool) -> None:
+    house.venue.refuse = error
+    send(house)
+    go(house)
+    assert (record(house).live, record(house).retryable) == (False, retryable)
+
+
+def test_l03_a_fill_between_the_look_and_the_cancel_is_counted(house: House) -> None:
+    send(house)
+    go(house)
+    house.venue.fill_in_cancel = Decimal("0.6")
+    house.executor.cancel(NAME)
+    go(house, 4)
+    assert record(house).settled
+    assert house.trade().legs[0].opened == Decimal("0.6")
+
+
+def test_l04_a_cancel_that_fails_is_repeated_until_the_order_is_final(house: House) -> None:
+    send(house)
+    go(house)
+    house.venue.writes_fail = True
+    house.executor.cancel(NAME)
+    go(house, 6)
+    assert record(house).live
+    house.venue.writes_fail = False
+    go(house, 8)
+    assert record(house).status is OrderStatus.CANCELED
+    assert record(house).settled
+
+
+def test_a_cancel_whose_order_ends_meanwhile_disturbs_nothing(house: House) -> None:
+    send(house)
+    go(house)
+    house.venue.execute(NAME)
+    house.executor.cancel(NAME)
+    house.executor.step(house.clock.now())
+    go(house, 3)
+    assert record(house).settled
+    house.executor.cancel(NAME)
+    assert house.venue.cancels == [NAME]
+
+
+def test_a_cancel_before_the_reply_waits_for_it(house: House) -> None:
+    send(house)
+    house.executor.cancel(NAME)
+    assert house.venue.cancels == []
+    go(house, 4)
+    assert record(house).status is OrderStatus.CANCELED
+
+
+def test_l06_an_order_that_is_being_cancelled_is_waited_for_and_its_late_fill_booked(house: House) -> None:
+    house.venue.slow_cancel = True
+    send(house)
+    go(house)
+    house.executor.cancel(NAME)
+    go(house, 10)
+    assert record(house).live
+    house.venue.execute(NAME, "0.3")
+    house.venue.finish_cancels()
+    go(house, 20)
+    assert record(house).settled
+    assert house.trade().legs[0].opened == Decimal("0.3")
+
+
+def test_l19_a_cancelled_order_is_read_once_more_before_it_is_settled(house: House) -> None:
+    send(house)
+    go(house)
+    house.executor.cancel(NAME)
+    house.inbox.drain()
+    assert record(house).status is OrderStatus.CANCELED
+    assert record(house).live
+    house.venue.orders[NAME].status = OrderStatus.NEW  # what the venue had not counted yet
+    house.venue.execute(NAME, "0.2")
+    house.venue.orders[NAME].status = OrderStatus.CANCELED
+    go(house, 5)
+    assert record(house).settled
+    assert house.trade().legs[0].opened == Decimal("0.2")
+
+
+def test_an_invalid_order_with_a_fill_keeps_the_fill(house: House) -> None:
+    send(house)
+    go(house)
+    house.venue.execute(NAME, "0.4")
+    house.venue.orders[NAME].status = OrderStatus.INVALID
+    go(house, 6)
+    assert record(house).settled
+    assert house.trade().legs[0].opened == Decimal("0.4")
+
+
+def test_a_list_of_trades_that_repeats_itself_books_each_fill_once(house: House) -> None:
+    house.venue.duplicate_rows = True
+    send(house)
+    go(house)
+    house.venue.execute(NAME, "0.5")
+    house.venue.execute(NAME, "0.5")
+    go(house, 4)
+    assert len(house.journal.of(LegFilled)) == 2
+    assert house.trade().legs[0].opened == 1
+
+
+def test_a_list_of_open_orders_that_lags_changes_nothing_back(house: House) -> None:
+    send(house)
+    go(house)
+    house.venue.lag_orders()
+    house.venue.execute(NAME)
+    house.executor.cancel(NAME)
+    go(house, 5)
+    assert record(house).settled
+
+
+def test_fills_that_the_trade_list_never_shows_are_booked_from_the_report_once(house: House) -> None:
+    send(house)
+    go(house)
+    house.venue.lag_trades()
+    house.venue.execute(NAME)
+    go(house, 30)
+    assert house.trade().legs[0].opened == 1
+    assert house.alerts.about("fills missing")
+    house.venue.lag_trades(on=False)
+    go(house, 5)
+    assert house.trade().legs[0].opened == 1
+    assert house.trade().fees == Decimal("0.5")
+
+
+def test_a_report_without_an_average_calls_a_person_and_books_nothing(house: House) -> None:
+    send(house)
+    go(house)
+    house.venue.lag_trades()
+    house.venue.execute(NAME)
+    go(house, 1)
+    house.executor.ledger.put(replace(record(house), reported_value=None))
+    house.venue.reads_fail = False
+    house.executor._patience = replace(house.executor._patience, missing_fill=timedelta(0))
+    house.executor._collected(house.clock.now(), [])
+    assert house.trade().legs[0].opened == 0
+    assert "no average price" in house.alerts.about("fills missing")[0].message
+
+
+@pytest.mark.parametrize("kind", [OrderSettled, LegFilled])
+def test_a_journal_that_fails_at_one_event_delays_it_and_books_it_once(house: House, kind: type) -> None:
+    house.journal.fail_on = (kind,)
+    send(house)
+    go(house)
+    house.venue.execute(NAME)
+    go(house, 5)
+    assert not record(house).settled
+    assert house.alerts.about("journal")
+    house.journal.fail_on = ()
+    go(house, 20)
+    assert record(house).settled
+    assert house.trade().legs[0].opened == 1
+    assert len(house.journal.of(LegFilled)) == 1
+
+
+def test_the_venues_own_id_is_believed_without_the_journal(house: House) -> None:
+    house.journal.fail_on = (OrderAccepted,)
+    send(house)
+    go(house)
+    assert record(house).order_id == "v1"
+
+
+@pytest.mark.parametrize("kind", [OrderRefused, OrderLost])
+def test_a_journal_that_fails_at_bad_news_does_not_make_it_good(house: House, kind: type) -> None:
+    house.journal.fail_on = (kind,)
+    if kind is OrderLost:
+        house.venue.drop = True
+    else:
+        house.venue.refuse = InsufficientMargin("v", "create", "no")
+    send(house)
+    go(house, 60)
+    assert record(house).working == (1 if kind is OrderRefused else 0)
+    house.journal.fail_on = ()
+    go(house, 60)
+    assert record(house).working == 0
+
+
+def test_an_order_that_the_venue_took_and_no_longer_knows_calls_a_person_and_works_on(house: House) -> None:
+    send(house)
+    go(house)
+    house.venue.hide(NAME)
+    go(house, 60)
+    assert house.alerts.about("order vanished")
+    assert record(house).working == 1
+
+
+def test_an_order_that_stays_vanished_is_gone_once_its_trades_were_read(house: House) -> None:
+    send(house)
+    go(house)
+    house.venue.execute(NAME, "0.4")
+    house.venue.hide(NAME)
+    house.venue.orders[NAME].status = OrderStatus.CANCELED
+    go(house, 100, timedelta(seconds=10))
+    assert record(house).settled
+    assert house.trade().legs[0].opened == Decimal("0.4")
+
+
+def test_reads_that_fail_leave_everything_as_it_was(house: House) -> None:
+    house.venue.lose_reply = True
+    send(house)
+    house.venue.reads_fail = True
+    go(house, 100)
+    assert record(house).lost
+    house.venue.reads_fail = False
+    house.venue.execute(NAME)
+    go(house, 1)
+    house.venue.reads_fail = True
+    go(house, 20)
+    house.venue.reads_fail = False
+    go(house, 20)
+    assert record(house).settled
+
+
+def test_l15_what_the_venue_made_of_an_order_is_compared_with_what_was_sent(house: House) -> None:
+    send(house)
+    house.venue.orders[NAME].new = replace(an_order(), price=Decimal("99.5"))
+    go(house, 3)
+    assert house.alerts.about("order altered")
+
+
+def test_l11_the_gate_stands_in_the_one_order_path(house: House) -> None:
+    send(house, "0.6")
+    second = replace(an_order(qty="0.6"), client_id=a_name(attempt=2))
+    with pytest.raises(InvariantBroken):
+        house.executor.submit(second, house.trade())
+    assert len(house.venue.received) == 1
+
+
+def test_l09_each_purpose_and_attempt_has_its_own_name(house: House) -> None:
+    send(house)
+    names = {house.executor.next_id(7, 1, 0, purpose) for purpose in Purpose}
+    assert names == {a_name(attempt=2), a_name(purpose=Purpose.CLOSE), a_name(purpose=Purpose.UNWIND)}
+
+
+def test_l20_fills_and_orders_of_others_are_left_alone(house: House) -> None:
+    stranger = an_order(a_name(trade=99), side=Side.BUY)
+    house.venue.submit(stranger)
+    house.venue.execute(stranger.client_id)
+    send(house)
+    go(house)
+    house.venue.execute(NAME)
+    go(house, 5)
+    assert [event.trade for event in house.journal.of(LegFilled) if isinstance(event, LegFilled)] == [1]
+    assert house.venue.cancels == []
+
+
+def test_l37_a_forgotten_trade_leaves_nothing_behind(house: House) -> None:
+    send(house)
+    go(house)
+    house.executor.forget(1)
+    go(house, 5)
+    assert house.executor._pursuits == {}
+    assert house.executor.ledger.of(1) == ()
+
+
+def test_a_fill_of_a_trade_that_nobody_knows_calls_a_person() -> None:
+    house = House()
+    house.executor.submit(an_order(), a_trade())
+    house.inbox.drain()
+    house.venue.execute(NAME)
+    go(house, 3)
+    assert house.alerts.about("foreign fill")
+
+
+def test_events_come_in_the_order_in_which_they_happened(house: House) -> None:
+    send(house)
+    go(house)
+    house.venue.execute(NAME)
+    go(house, 3)
+    kinds = [type(event) for event in house.journal.events[1:]]
+    assert kinds == [OrderIntended, OrderAccepted, LegFilled, OrderSettled]
