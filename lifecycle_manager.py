@@ -260,10 +260,8 @@ class LifecycleManager:
                 self._hold(trade, account)
             case S.PENDING_CLOSE:
                 self._make_way(trade, account)
-            case S.CLOSING:
-                self._leave(trade, account, Purpose.CLOSE)
-            case S.UNWINDING:
-                self._leave(trade, account, Purpose.UNWIND)
+            case S.CLOSING | S.UNWINDING as state:
+                self._leave(trade, account, Purpose.CLOSE if state is S.CLOSING else Purpose.UNWIND)
             case _:
                 if self._venue_of(trade).limit.withdraw(trade):
                     self._settled(trade, account.now)

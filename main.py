@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -63,6 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = parser().parse_args(argv)
     try:
         return _dispatch(asked)
+    except KeyboardInterrupt:
+        print("stopped before the daemon was ready; nothing was sent", file=sys.stderr)
+        return 0
     except ConfigError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
@@ -177,6 +181,7 @@ def _check(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], pro
 
 
 def _run(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str]) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the daemon takes both signals, either interrupts the start
     logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets)
     for problem in problems:
         logger.error("strategy not loaded {}", problem)
@@ -185,8 +190,9 @@ def _run(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], probl
     if settings.environment is Environment.PRODUCTION:
         logger.warning("production: orders trade real money at {}", settings.base_url)
     opened = open_journal(home, SystemClock(), None if settings.journal_url is None else settings.journal_url.get_secret_value())
-    exchange = _exchange(settings, home)
+    exchange = None
     try:
+        exchange = _exchange(settings, home)
         clock = SystemClock() if exchange is None else exchange.clock()
         context = build_context(
             settings,

@@ -68,11 +68,11 @@ class PaperProcess:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
             )
-        deadline = monotonic() + READY_WITHIN
-        while not ready.exists():
-            if not self.alive or monotonic() > deadline:
-                raise ConfigError(f"the paper exchange did not start: {_last_words(plan.log_file)} (its log is {plan.log_file})")
-            pause(0.01)
+        try:
+            self._await(ready)
+        except BaseException:  # also a signal: nobody would stop it later
+            self.stop()
+            raise
         self._ready = json.loads(ready.read_text(encoding="utf-8"))
         logger.info("paper exchange listening url={} market={} speed={}", self.url, plan.market, plan.speed)
 
@@ -111,6 +111,13 @@ class PaperProcess:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+
+    def _await(self, ready: Path) -> None:
+        log, deadline = self._plan.log_file, monotonic() + READY_WITHIN
+        while not ready.exists():
+            if not self.alive or monotonic() > deadline:
+                raise ConfigError(f"the paper exchange did not start: {_last_words(log)} (its log is {log})")
+            pause(0.01)
 
     def _command(self, ready: Path) -> Sequence[str]:
         plan, known = self._plan, self._ready

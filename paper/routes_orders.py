@@ -106,10 +106,8 @@ def _place(exchange: PaperExchange, call: Call, params: Params) -> int:
 def _amend(exchange: PaperExchange, call: Call, params: Params) -> int:
     symbol = params.text("symbol")
     order_id, client_id = _which(params)
-    if exchange.engine.reports.order(call.user, order_id=order_id, client_id=client_id).symbol != symbol:
-        raise Refusal(10574)
     qty, price = params.maybe_number("qty"), params.maybe_number("price")
-    return exchange.engine.amend(call.user, call.now, order_id=order_id, client_id=client_id, qty=qty, price=price)
+    return exchange.engine.amend(call.user, symbol, call.now, order_id=order_id, client_id=client_id, qty=qty, price=price)
 
 
 def _each(exchange: PaperExchange, call: Call, act: Callable[[PaperExchange, Call, Params], int]) -> list[JsonObject]:

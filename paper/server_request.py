@@ -148,9 +148,9 @@ class Request:
 
     def read(self, body: bytes) -> None:
         """Read body and query; a body of no known type is told by its first character, the query wins. Refuses with 10004."""
-        values: dict[str, Value] = dict(_values_of(self.header(b"content-type"), body))
+        values = dict(_values_of(self.header(b"content-type"), body))
         if self.query:
-            values.update(parse_qsl(self.query, keep_blank_values=True))
+            values.update(_fields_of(self.query))
         self.params = Params(values)
 
 
@@ -174,9 +174,14 @@ def _values_of(content_type: str, body: bytes) -> Mapping[str, Value]:
     is_form = "form-urlencoded" in content_type or ("json" not in content_type and content[:1] != b"{")
     try:
         text = content.decode()
-        return dict(parse_qsl(text, keep_blank_values=True)) if is_form else params_of_json(text)
+        return _fields_of(text) if is_form else params_of_json(text)
     except (ValueError, RecursionError):
         raise Refusal(10004) from None
+
+
+def _fields_of(text: str) -> dict[str, Value]:
+    """Read a query or a form, whose values are numbers or words as the endpoint wants them."""
+    return {name: NumberText(value) for name, value in parse_qsl(text, keep_blank_values=True)}
 
 
 def _encoded_pairs(query: str) -> dict[str, str]:

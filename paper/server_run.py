@@ -5,11 +5,13 @@ import json
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import uvicorn
+from loguru import logger
 
 from errors import ConfigError
 from paper.opening import Opened, open_exchange
@@ -24,6 +26,8 @@ _ONCE = 10**9  # seconds between two notices of uvicorn; the first comes as soon
 
 def serve(options: Options, say: Callable[[str], None]) -> None:
     """Serve until a signal, or the end of standard input if so asked; raise ConfigError if serving cannot begin."""
+    logger.remove()
+    logger.add(sys.stderr, level="INFO", diagnose=False)  # a diagnosis shows values, and keys are among them
     opened = open_exchange(options.exchange)
     config = _config(options, opened)
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)

@@ -45,8 +45,8 @@ def quick():
         legs=strangle(qty=0.01, call_delta=0.25, put_delta=-0.25, dte=2, side=1),
         exit_conditions=[max_hold_hours({hold} / 3600)],
         execution_mode="limit",
-        execution=ExecutionParams(fill_timeout_seconds={patience}, aggressive_buffer_pct=30, max_requote_rounds=3),
-        max_concurrent_trades={concurrent},
+        execution=ExecutionParams(fill_timeout_seconds={patience}, aggressive_buffer_pct={reach}, max_requote_rounds={rounds}),
+        max_concurrent_trades=1,
         max_trades_per_day={a_day},
         check_interval_seconds=0.1,
     )
@@ -55,19 +55,22 @@ STRATEGIES = [quick]
 """
 
 
-def a_strategies_file(folder: Path, *, hold: float = 1.0, patience: float = 0.4, concurrent: int = 1, a_day: int = 1) -> Path:
-    """Write a file with one strategy, `quick`: buys a strangle at once and leaves it after `hold` seconds of market time."""
+def a_strategies_file(folder: Path, *, hold: float = 1.0, patience: float = 5.0, reach: int = 30, rounds: int = 1, a_day: int = 1) -> Path:
+    """Write a file with one strategy, `quick`: buys a strangle at once and leaves it after `hold` seconds of market time.
+
+    Its first price crosses the market by up to `reach` per cent; with a reach of 0 its orders rest at mid.
+    """
     file = folder / "quick.py"
-    file.write_text(STRATEGIES.format(hold=hold, patience=patience, concurrent=concurrent, a_day=a_day), encoding="utf-8")
+    file.write_text(STRATEGIES.format(hold=hold, patience=patience, reach=reach, rounds=rounds, a_day=a_day), encoding="utf-8")
     return file
 
 
-def until(met: Callable[[], object], what: str, within: float = SOON) -> None:
+def until(met: Callable[[], object], what: str, within: float = SOON, every: float = 0.02) -> None:
     """Wait for something to become true; fail with `what` if it does not in time, real seconds."""
     deadline = monotonic() + within
     while not met():
         assert monotonic() < deadline, f"not within {within} s: {what}"
-        pause(0.02)
+        pause(every)
 
 
 class Ledger(msgspec.Struct, frozen=True):

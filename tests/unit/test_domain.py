@@ -81,7 +81,7 @@ def test_a_quote_of_zero_has_a_middle_and_a_missing_side_has_none() -> None:
 
 
 def test_a_buyer_pays_the_ask_and_a_seller_gets_the_bid() -> None:
-    assert (a_quote().executable(Side.BUY), a_quote().executable(Side.SELL)) == (101, 99)
+    assert (a_quote().executable(Side.BUY), a_quote().executable(Side.SELL)) == (Decimal(101), Decimal(99))
 
 
 def test_a_chain_groups_by_expiry_soonest_first_and_finds_by_symbol() -> None:

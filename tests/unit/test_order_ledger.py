@@ -8,7 +8,7 @@ from domain import OrderReport, OrderStatus, Purpose, Side
 from events import OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
 from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, applied, remainder, reported
 
-from tests.fakes import START, a_fill, a_name, an_option, an_order, filled
+from tests.fakes import START, a_created, a_fill, a_name, an_option, an_order, filled
 
 NAME = a_name()
 INTENDED = OrderIntended(at=START, order=str(NAME), new=an_order())
@@ -49,7 +49,7 @@ def test_l05_an_order_counts_as_working_from_its_intent_on() -> None:
 
 def test_a_refused_order_works_no_more() -> None:
     record = known(a_ledger(OrderRefused(at=START, order=str(NAME), reason="no", retryable=True)))
-    assert (record.live, record.working, record.retryable, record.refused) == (False, 0, True, "no")
+    assert (record.live, record.working, record.retryable, record.refused) == (False, Decimal(0), True, "no")
 
 
 def test_l05_a_lost_order_still_works() -> None:
@@ -74,7 +74,7 @@ def test_what_was_filled_never_shrinks_and_what_was_final_stays_final() -> None:
     assert (late.status, late.reported, late.reported_value, late.reported_fee) == (
         OrderStatus.CANCELED,
         Decimal("0.4"),
-        40,
+        Decimal(40),
         Decimal("0.5"),
     )
 
@@ -119,7 +119,7 @@ def test_orders_are_found_by_leg_and_purpose() -> None:
 
 def test_after_a_restart_an_order_without_an_end_is_lost() -> None:
     ledger = OrderLedger()
-    ledger.restore([INTENDED, ACCEPTED, filled(a_fill("0.4"))])
+    ledger.restore([a_created(), INTENDED, ACCEPTED, filled(a_fill("0.4"))])
     assert [record.lost for record in ledger.live()] == [True]
     assert known(ledger).booked == Decimal("0.4")
 
@@ -149,9 +149,9 @@ def test_what_the_trades_do_not_show_can_be_booked_from_the_report() -> None:
     record = applied(reported(FRESH, a_report(OrderStatus.CANCELED, "0.4", "110", "0.8")), filled(a_fill("0.1", "100", fee="0.2")))
     fill = remainder(record, START)
     assert fill is not None
-    assert (fill.qty, round(fill.price * fill.qty, 9), fill.fee) == (Decimal("0.3"), 34, Decimal("0.6"))
+    assert (fill.qty, round(fill.price * fill.qty, 9), fill.fee) == (Decimal("0.3"), Decimal(34), Decimal("0.6"))
     booked = applied(record, filled(fill))
-    assert (booked.unbooked, booked.booked_from_report, remainder(booked, START)) == (0, True, None)
+    assert (booked.unbooked, booked.booked_from_report, remainder(booked, START)) == (Decimal(0), True, None)
 
 
 def test_a_report_without_an_average_or_a_fee_invents_neither() -> None:

@@ -82,8 +82,8 @@ def test_trades_that_share_a_position_are_compared_together() -> None:
 def test_a_close_is_clamped_to_what_is_shown_in_its_own_direction() -> None:
     check, symbol = PositionCheck(), an_option().symbol
     assert check.clamps(holding(), shown("-0.4", 10)) == {symbol: Decimal("0.4")}
-    assert check.clamps(holding(), shown("0.4", 10)) == {symbol: 0}
-    assert check.clamps(holding(), shown("0", 10)) == {symbol: 0}
+    assert check.clamps(holding(), shown("0.4", 10)) == {symbol: Decimal(0)}
+    assert check.clamps(holding(), shown("0", 10)) == {symbol: Decimal(0)}
 
 
 def test_an_unknown_or_old_answer_clamps_nothing() -> None:

@@ -45,7 +45,7 @@ def test_l33_a_leg_is_settled_at_the_venues_price() -> None:
     desk, _, _ = a_desk(a_row("1"))
     settle(desk, holding("1"))
     (event,) = settle(desk, holding("1"), 1)
-    assert (event.qty, event.price, event.fee) == (1, 71000, 3)
+    assert (event.qty, event.price, event.fee) == (Decimal(1), Decimal(71000), Decimal(3))
 
 
 def test_two_trades_on_one_position_share_its_fee_and_no_more() -> None:
@@ -59,7 +59,7 @@ def test_a_position_that_is_settled_in_parts_is_one_settlement() -> None:
     desk, _, _ = a_desk(a_row("0.4", "1"), a_row("0.6", "2"))
     settle(desk, holding("1"))
     (event,) = settle(desk, holding("1"))
-    assert (event.qty, event.fee) == (1, 3)
+    assert (event.qty, event.fee) == (Decimal(1), Decimal(3))
 
 
 def test_less_than_we_hold_is_no_settlement_and_calls_a_person() -> None:

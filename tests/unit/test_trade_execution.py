@@ -10,6 +10,7 @@ from domain import OrderStatus, Purpose, Side
 from errors import ExchangeRejected, ExchangeUnavailable, InsufficientMargin, InvariantBroken, JournalError, TimestampRejected
 from events import LegFilled, OrderAccepted, OrderIntended, OrderLost, OrderRefused, OrderSettled
 from order_ledger import OrderRecord
+from trade_lifecycle import TradeState
 
 from tests.fakes import SECOND, House, a_name, a_trade, an_order
 
@@ -76,8 +77,10 @@ def test_an_order_that_never_arrived_is_believed_so_only_after_the_patience_and_
 def test_one_answer_after_a_long_wait_is_not_enough_to_believe_that_an_order_never_arrived(house: House) -> None:
     house.venue.drop = True
     send(house)
-    go(house, 1, timedelta(hours=1))
+    go(house, 2, timedelta(hours=1))
     assert record(house).live
+    go(house, 2, timedelta(hours=1))
+    assert not record(house).live
 
 
 def test_l05_absence_counts_from_the_end_of_the_send_and_not_from_its_start(house: House) -> None:
@@ -332,6 +335,13 @@ def test_l11_the_gate_stands_in_the_one_order_path(house: House) -> None:
     with pytest.raises(InvariantBroken):
         house.executor.submit(second, house.trade())
     assert len(house.venue.received) == 1
+
+
+def test_l01_the_gate_sees_which_way_a_leg_is_held(house: House) -> None:
+    overclosed = replace(house.trade().legs[0], opened=Decimal(1), closed=Decimal(2))
+    trade = replace(house.trade(), state=TradeState.CLOSING, legs=(overclosed,))
+    with pytest.raises(InvariantBroken):
+        house.executor.submit(an_order(a_name(purpose=Purpose.CLOSE), side=Side.BUY), trade)
 
 
 def test_l09_each_purpose_and_attempt_has_its_own_name(house: House) -> None:

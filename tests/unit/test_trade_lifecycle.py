@@ -96,7 +96,7 @@ def test_l14_profit_and_remainder_come_from_all_partial_closes() -> None:
 
 def test_l41_l44_the_result_is_from_fills_and_fees_gross_and_net() -> None:
     trade = after(WANTED, LEAVING, bought_back(), LEFT, trade=opened())
-    assert (trade.gross_profit, trade.fees, trade.net_profit, trade.entry_cost) == (40, Decimal("0.6"), Decimal("39.4"), -100)
+    assert (trade.gross_profit, trade.fees, trade.net_profit, trade.entry_cost) == tuple(map(Decimal, ("40", "0.6", "39.4", "-100")))
 
 
 def test_l03_a_fill_after_the_end_is_booked_and_calls_a_person() -> None:

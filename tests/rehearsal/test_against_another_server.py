@@ -1,0 +1,344 @@
+"""The daemon against an exchange that knows only the API document: whatever the network and the exchange do, its ledger stays clean.
+
+The daemon is the real program in a process of its own. What it did is judged by the exchange's ledger; what it says is asked of its
+own story only where the saying is the point.
+"""
+
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from clock import pause
+from tests.rehearsal.abroad import CALL, FAR, PUT, QTY, Plan, World, a_world, breaches, left_over
+from tests.rehearsal.other_exchange import BUY, CANCELED, NEW, SELL, OtherExchange, Race, symbol_of
+from tests.rehearsal.other_server import CANCEL, CREATE, Fault, Kind, lost_answer
+from tests.rehearsal.stage import GOODBYE, LONG
+
+QUIET = 1.0  # how long a stopped or forbidden daemon is watched for orders that must not come
+LOSSES = (Kind.DROP, Kind.RESET, Kind.HTML, Kind.CUT, Kind.SHORT, Kind.NONSENSE)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """An exchange at which every order fills at its own price at once, and a daemon that has not been started."""
+    with a_world(tmp_path) as made:
+        made.exchange.generous = True
+        yield made
+
+
+def all_traded(exchange: OtherExchange) -> bool:
+    """Tell whether both legs were bought and sold whole, once."""
+    return all(exchange.traded(symbol, side) == QTY for symbol in (CALL, PUT) for side in (BUY, SELL))
+
+
+# ---- the slow one first, so that the others run beside it
+
+
+def test_an_order_that_never_arrived_is_sent_under_a_new_name_once_that_is_sure(world: World) -> None:
+    world.server.plan(Fault(Kind.DROP, CREATE), Fault(Kind.RESET, CREATE))
+
+    world.trader.begin(Plan(patience=60))
+
+    world.trader.hear("trade closed", within=LONG)
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
+    assert left_over(world) == []
+
+
+def test_an_option_held_to_its_end_is_settled_by_the_venues_row(tmp_path: Path) -> None:
+    end = datetime.now(UTC) + timedelta(seconds=7)
+    with a_world(tmp_path, OtherExchange(expiries=(end, FAR), strikes=(90_000, 110_000))) as world:
+        world.exchange.generous = True
+        for symbol in (symbol_of(end, 110_000, "C"), symbol_of(end, 90_000, "P")):
+            world.exchange.options[symbol].strike += -20_000 if symbol.endswith("C") else 20_000  # both in the money
+        world.trader.begin(
+            Plan(hold=600, strike_call='{"type": "strike", "value": 90000}', strike_put='{"type": "strike", "value": 110000}')
+        )
+
+        told = world.trader.hear("trade result")[0]
+
+        assert f"net={(world.exchange.cash - 100_000).normalize():f}" in told.replace("0 USD", " USD") or told
+        assert len(world.exchange.ledger.exercises) == 2
+        assert breaches(world) == []
+
+
+# ---- a whole life
+
+
+def test_a_trade_lives_its_whole_life_and_its_result_is_what_the_cash_says(world: World) -> None:
+    world.exchange.generous = False  # it has to chase
+
+    world.trader.begin(Plan())
+    told = world.trader.hear("trade result")[0]
+
+    net = Decimal(told.partition("net=")[2].split()[0])
+    assert net == world.exchange.cash - 100_000
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
+    assert left_over(world) == []
+
+
+def test_after_stopping_no_order_is_sent(world: World) -> None:
+    world.exchange.generous = False
+    world.trader.begin(Plan(patience=30))
+    world.wait(lambda exchange: len(exchange.working()) == 2, "both legs rest")
+
+    took = world.trader.stop(signal.SIGTERM)
+    before = world.server.asked("")
+    pause(QUIET)
+
+    assert took < GOODBYE
+    assert world.server.asked("") == before
+    assert [order.state for order in world.exchange.working()] == [NEW, NEW]
+
+
+def test_a_restart_goes_on_with_the_orders_that_rest(world: World) -> None:
+    world.exchange.generous = False
+    world.trader.begin(Plan(patience=30))
+    world.wait(lambda exchange: len(exchange.working()) == 2, "both legs rest")
+    world.trader.stop()
+    world.exchange.fill(CALL)  # while nobody looked
+
+    world.exchange.generous = True
+    world.trader.begin(Plan(patience=30))
+    world.exchange.fill(PUT)
+
+    world.trader.hear("trade closed")
+    assert all_traded(world.exchange)
+    assert len(world.exchange.ledger.arrivals) == 4
+    assert breaches(world) == []
+
+
+# ---- answers that are lost
+
+
+def test_l5_whatever_way_the_answer_to_a_create_is_lost_no_order_is_sent_twice(world: World) -> None:
+    world.server.plan(*(Fault(kind, CREATE, acted=True) for kind in LOSSES))
+    world.server.plan(Fault(Kind.STATUS, CREATE, acted=True, code=500), Fault(Kind.CODE, CREATE, acted=True, code=10000))
+
+    world.trader.begin(Plan(a_day=2))
+
+    world.trader.hear("trade closed", times=2)
+    assert {exchange_side: world.exchange.traded(CALL, exchange_side) for exchange_side in (BUY, SELL)} == {BUY: 2 * QTY, SELL: 2 * QTY}
+    assert len(world.exchange.ledger.arrivals) == 8
+    assert breaches(world) == []
+    assert left_over(world) == []
+
+
+def test_l4_whatever_way_the_answer_to_a_cancel_is_lost_no_leg_is_doubled(world: World) -> None:
+    world.exchange.generous = False
+    world.server.plan(*(Fault(kind, CANCEL, acted=True) for kind in LOSSES[:2]))
+    world.server.plan(Fault(Kind.STATUS, CANCEL, code=502), Fault(Kind.CODE, CANCEL, code=10000))
+
+    world.trader.begin(Plan(patience=1))
+
+    world.trader.hear("trade closed", within=LONG)
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
+    assert left_over(world) == []
+
+
+def test_a_killed_daemon_finds_the_order_whose_answer_it_never_heard(world: World) -> None:
+    world.kill_at(1, 3)  # the first to open, the first to close
+
+    world.trader.begin(Plan())
+    world.await_death()
+    world.trader.begin(Plan())
+    world.await_death()
+    world.trader.begin(Plan())
+
+    world.trader.hear("trade closed")
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
+    assert left_over(world) == []
+
+
+# ---- an exchange that is slow, partial and contrary
+
+
+def test_l3_l8_what_fills_during_a_cancel_is_not_bought_again(world: World) -> None:
+    world.exchange.generous = False
+    lot = Decimal("0.01")
+    world.exchange.race(CALL, Race(fill=lot, seconds=1.5), Race(fill=QTY), Race(fill=lot))
+    world.exchange.race(PUT, Race(seconds=1), Race(fill=lot, seconds=1))
+    world.exchange.quote(PUT, 990, 1010, depth=lot)
+
+    world.trader.begin(Plan())
+    world.wait(lambda exchange: exchange.traded(PUT, BUY) >= lot, "one lot of the put")
+    world.exchange.quote(PUT, 990, 1010)
+
+    world.trader.hear("trade closed")
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
+    assert left_over(world) == []
+
+
+def test_l12_a_leg_that_is_refused_for_good_has_the_other_one_unwound(world: World) -> None:
+    world.exchange.refuse(PUT, 10529, 10558, 10531)
+
+    world.trader.begin(Plan(a_day=3))
+
+    world.trader.hear("trade closed", times=3)
+    assert world.exchange.traded(PUT, BUY) == 0
+    assert world.exchange.traded(CALL, BUY) == world.exchange.traded(CALL, SELL) == 3 * QTY
+    assert [line for line in breaches(world) if "10558" not in line] == []  # that refusal was ours
+    assert left_over(world) == []
+
+
+def test_an_order_that_lists_show_late_is_not_sent_again(world: World) -> None:
+    world.exchange.lag_seconds = 2
+
+    world.server.plan(lost_answer(CREATE))
+    world.trader.begin(Plan(hold=0.1))
+
+    world.trader.hear("trade closed")
+    assert len(world.exchange.ledger.arrivals) == 4
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
+
+
+def test_throttling_is_waited_out(world: World) -> None:
+    world.server.plan(Fault(Kind.STATUS, CREATE, code=429), Fault(Kind.CODE, CREATE, code=10605))
+    world.server.plan(Fault(Kind.STATUS, CREATE, code=429, skip=2))
+
+    world.trader.begin(Plan(patience=10))
+
+    world.trader.hear("trade closed")
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
+    assert left_over(world) == []
+
+
+def test_reads_that_fail_in_every_way_end_in_the_same_trade(world: World) -> None:
+    paths = ("singleQuery", "order/pending", "trade/history", "position/get", "account/summary", "get/v1", "market/symbol")
+    kinds = (*LOSSES, Kind.STATUS, Kind.CODE)
+    for turn, path in enumerate(paths):
+        kind = kinds[turn % len(kinds)]
+        world.server.plan(Fault(kind, path, code={Kind.STATUS: 503, Kind.CODE: 10000}.get(kind, 0), skip=1))
+
+    world.trader.begin(Plan())
+
+    world.trader.hear("trade closed")
+    assert world.server.faults == []
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
+
+
+def test_a_clock_that_differs_from_the_venues_is_made_up_for(world: World) -> None:
+    world.exchange.clock_offset_ms = 30_000
+    world.trader.begin(Plan(hold=1.5))
+    world.wait(lambda exchange: exchange.traded(CALL, BUY) == QTY, "the call is bought")
+
+    world.exchange.clock_offset_ms = -20_000  # the venue sets its clock
+
+    world.trader.hear("trade closed")
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
+    assert left_over(world) == []
+
+
+# ---- what is not ours
+
+
+def test_l20_orders_and_holdings_of_others_are_left_alone(world: World) -> None:
+    manual = world.exchange.foreign_order(CALL, SELL, Decimal("0.07"), Decimal(5000))
+    another_bot = world.exchange.foreign_order(PUT, BUY, Decimal("0.02"), Decimal(5), client_id=7_999_900_000_010_010_001)
+    world.exchange.foreign[CALL] = Decimal("0.05")
+
+    world.trader.begin(Plan())
+
+    world.trader.hear("trade closed")
+    world.trader.stop()
+    assert (manual.state, another_bot.state) == (NEW, NEW)
+    assert world.exchange.position(CALL) == Decimal("0.05")
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
+
+
+def test_an_order_that_a_person_cancels_at_the_venue_is_not_a_riddle(world: World) -> None:
+    world.exchange.generous = False
+    world.trader.begin(Plan(patience=2))
+    world.wait(lambda exchange: len(exchange.working()) == 2, "both legs rest")
+
+    for order in world.exchange.working():
+        order.state = CANCELED
+    world.exchange.generous = True
+
+    world.trader.hear("trade closed")
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
+
+
+# ---- unknown is not empty
+
+
+def test_l39_an_outage_is_unknown_and_not_an_empty_account(world: World) -> None:
+    world.exchange.foreign[CALL] = Decimal("0.05")
+    world.trader.begin(Plan(entry=f"no_existing_position_in(['{CALL}'])"))
+    world.trader.hear("for=no_existing_position_in")
+
+    world.server.vanish()
+    told = world.trader.hear("for=account")
+    pause(QUIET)
+    world.server.restore()
+
+    assert "not known" in told[-1]
+    world.trader.hear("account known", times=2)
+    world.trader.hear("for=no_existing_position_in", times=2)
+    assert world.exchange.ledger.arrivals == []
+
+
+def test_an_outage_while_holding_is_sat_out(world: World) -> None:
+    world.trader.begin(Plan(hold=2.5))
+    world.wait(lambda exchange: exchange.traded(CALL, BUY) == exchange.traded(PUT, BUY) == QTY, "both legs are bought")
+    world.trader.hear("trade open id")
+
+    world.server.vanish()
+    world.trader.hear("account unknown", times=2)
+    world.server.restore()
+
+    world.trader.hear("trade closed")
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
+    assert left_over(world) == []
+
+
+def test_l38_an_index_that_stands_still_stops_entries_and_says_so(tmp_path: Path) -> None:
+    with a_world(tmp_path, TRADER_FROZEN_AFTER_SECONDS="1") as world:
+        world.exchange.foreign[CALL] = Decimal("0.05")  # keeps it from entering at once
+        world.trader.begin(Plan(entry=f"spread_below(50), no_existing_position_in(['{CALL}'])"))
+        world.trader.hear("for=no_existing_position_in")
+        world.exchange.freeze()
+        pause(2.5)
+        world.exchange.foreign.clear()
+
+        world.trader.hear("has not moved")
+        pause(QUIET)
+
+        assert world.exchange.ledger.arrivals == []
+
+
+def test_l38_an_index_of_an_hour_ago_does_not_count_as_one_of_now(world: World) -> None:
+    world.exchange.freeze(age_seconds=3600)
+
+    at_the_money = '{"type": "closestStrike"}'
+    world.trader.begin(Plan(strike_call=at_the_money, strike_put=at_the_money))
+    world.trader.hear("account known")
+    pause(3 * QUIET)
+
+    assert world.exchange.ledger.arrivals == []
+
+
+def test_l16_less_than_the_minimum_is_refused_before_it_is_sent(world: World) -> None:
+    for option in world.exchange.options.values():
+        option.lot = Decimal("0.1")
+
+    world.trader.begin(Plan())
+    world.trader.hear("strategy waits", times=4)
+    pause(QUIET)
+
+    assert world.exchange.ledger.arrivals == []
