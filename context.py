@@ -8,9 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alerts import AlertDesk
-
 from account_manager import AccountManager, PositionMonitor
+from alerts import AlertDesk
 from auth import Credentials
 from clock import Clock, SystemClock
 from config import Settings
@@ -45,6 +44,7 @@ class Pace:
     max_age: timedelta
     frozen_after: timedelta | None
     patience: Patience
+    shortest_round: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +92,7 @@ def pace_of(settings: Settings, clock: Clock, spacing: timedelta | None) -> Pace
         cancel_again=max(usual.cancel_again, real / 2),
         absence=usual.absence * speed,
         missing_fill=max(usual.missing_fill, real * 2),
+        vanished=max(usual.vanished, real * 30),
     )
     return Pace(
         tick=max(settings.tick_interval, real / 50),
@@ -99,6 +100,7 @@ def pace_of(settings: Settings, clock: Clock, spacing: timedelta | None) -> Pace
         max_age=max(settings.max_data_age, real * 2) + (spacing or timedelta(0)),
         frozen_after=max(settings.frozen_after, real * 60) if spacing is None else None,
         patience=patience,
+        shortest_round=timedelta(0) if speed == 1 else real / 4,
     )
 
 
@@ -124,7 +126,7 @@ def build_context(
     account = AccountManager(CoincallAccount(client, clock), reads, clock, alerts, max_age=pace.max_age)
     monitor = PositionMonitor(account, market, inbox, clock, alerts, poll_interval=pace.poll, tick_interval=pace.tick)
 
-    orders = _Orders(journal, clock, alerts, reads, writes, settings, pace.patience)
+    orders = _Orders(journal, clock, alerts, reads, writes, settings, pace)
     live = orders.desk(CoincallOrders(client, clock), CoincallAccount(client, clock))
     rehearsal = _dry_run(feed, clock, settings, home) if any(strategy.dry_run for strategy in strategies) else None
     lifecycle = LifecycleManager(
@@ -170,7 +172,7 @@ class _Orders:
     reads: ThreadPool
     writes: ThreadPool
     settings: Settings
-    patience: Patience
+    pace: Pace
 
     def desk(self, gateway: OrderGateway, holder: AccountReader) -> Desk:
         """Return an order path to one venue, real or simulated."""
@@ -183,9 +185,9 @@ class _Orders:
             clock=self.clock,
             alerts=self.alerts,
             limits=caps,
-            patience=self.patience,
+            patience=self.pace.patience,
         )
-        return Desk(executor, SettlementDesk(holder, self.reads, self.alerts))
+        return Desk(executor, SettlementDesk(holder, self.reads, self.alerts), self.pace.shortest_round)
 
 
 def _restored(

@@ -25,6 +25,7 @@ from paper_process import PaperProcess
 GOODBYE = 2.0
 CONTROL_EVERY = timedelta(seconds=1)
 HEALTH_AT_LEAST = 30.0
+SKEW_TOLD, ZERO = timedelta(seconds=2), timedelta(0)
 STORY_EVERY = timedelta(seconds=30)
 
 
@@ -104,8 +105,12 @@ class Daemon:
     def _skew_known(self, outcome: timedelta | Exception) -> None:
         if isinstance(outcome, Exception):
             logger.warning("clock not compared with the venue's reason={}", outcome)
-        else:
-            logger.info("clock compared with the venue's skew={:.3f}s", outcome.total_seconds())
+            return
+        logger.info("clock compared with the venue's skew={:.3f}s", outcome.total_seconds())
+        if abs(outcome) > SKEW_TOLD:
+            said = f"our clock and the venue's are {abs(outcome).total_seconds():.0f} s apart: ours is {'behind' if outcome > ZERO else 'ahead'}"
+            hint = "set this machine's clock (NTP): requests are signed by the venue's, but hours and days of strategies follow ours"
+            self._context.alerts.alert(Severity.WARNING, "clock", said, hint)
 
     def _take_commands(self) -> None:
         self._context.reads.run(self._control.take, self._obey_all)
@@ -147,14 +152,15 @@ class Daemon:
 
     def _snapshot(self) -> None:
         account = self._context.monitor.snapshot()
-        if account.valid and account.equity is not None:
-            self._context.opened.journal.append(
-                AccountMarked(
-                    at=account.now, equity=account.equity, available_margin=account.available_margin, unrealized=account.unrealized
-                )
-            )
-        for runner in self._context.runners:
-            runner.flush_refusals()
+        try:
+            if account.valid and account.equity is not None:
+                margin, unrealized = account.available_margin, account.unrealized
+                marked = AccountMarked(at=account.now, equity=account.equity, available_margin=margin, unrealized=unrealized)
+                self._context.opened.journal.append(marked)
+            for runner in self._context.runners:
+                runner.flush_refusals()
+        except JournalError as error:
+            self._context.alerts.alert(Severity.CRITICAL, "journal", f"snapshot: {error}", "make the journal writable; it is tried again")
 
     def _health(self) -> None:
         context, monitor = self._context, self._context.monitor

@@ -6,7 +6,7 @@ counted, alerted and isolated; it stops neither the others nor the tick.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from loguru import logger
@@ -55,6 +55,7 @@ from trade_execution import TradeExecutor
 from trade_lifecycle import TradeLifecycle, TradeState
 
 S = TradeState
+NO_TIME = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Desk:
 
     executor: TradeExecutor
     settlements: SettlementDesk
+    shortest_round: timedelta = NO_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,9 @@ class LifecycleManager:
         for each in (live, simulated):
             if each is not None:
                 each.executor.listen(self._filled)
-                self._venues[each is simulated] = _Venue(each.executor, each.settlements, LimitExecutor(each.executor, alerts, desk))
+                self._venues[each is simulated] = _Venue(
+                    each.executor, each.settlements, LimitExecutor(each.executor, alerts, desk, each.shortest_round)
+                )
 
     # ---- what strategies and people ask
 

@@ -7,7 +7,7 @@ until the cancel is final, so it is sized by what truly filled.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -138,16 +138,22 @@ class Rounds:
 
 
 class LimitExecutor:
-    """Executes trades with limit orders on one venue: looks, then places and cancels what the look asks for."""
+    """Executes trades with limit orders on one venue: looks, then places and cancels what the look asks for.
 
-    def __init__(self, executor: TradeExecutor, alerts: Alerts, desk: int) -> None:
-        self._executor, self._alerts, self._desk = executor, alerts, desk
+    No round is shorter than `shortest_round` (market time): where the market outruns the network, a shorter one would end before
+    its order had arrived.
+    """
+
+    def __init__(self, executor: TradeExecutor, alerts: Alerts, desk: int, shortest_round: timedelta = timedelta(0)) -> None:
+        self._executor, self._alerts, self._desk, self._shortest = executor, alerts, desk, shortest_round.total_seconds()
         self._rounds = Rounds()
 
     def look(
         self, trade: TradeLifecycle, purpose: Purpose, account: AccountSnapshot, clamps: Mapping[str, Decimal] | None = None
     ) -> tuple[LegStep, ...]:
         """Look at every leg of a trade once; `clamps` bounds what is closed of each symbol, coins."""
+        if trade.params.fill_timeout_seconds < self._shortest:
+            trade = replace(trade, params=replace(trade.params, fill_timeout_seconds=self._shortest))
         orders, turn = self._executor.ledger.of(trade.number), self._rounds.of(trade, account.now)
         return step(trade, purpose, orders, account.quotes, now=account.now, turn=turn, clamps=clamps)
 

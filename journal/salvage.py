@@ -48,8 +48,9 @@ def salvage(file: Path) -> Salvage:
         with suppress(sqlite3.Error):
             connection.execute("PRAGMA writable_schema=ON")  # nothing is written: it makes SQLite read a file that was cut short
         meta = _pairs(connection, "SELECT key, value FROM meta")
-        rows = sorted(_rows(connection, _highest(connection, meta, file.stat().st_size)))
-        good = tuple((seq, payload) for seq, crc, payload in rows if crc is not None and zlib.crc32(payload) == crc)
+        rows = sorted(_rows(connection, _highest(connection, meta, file.stat().st_size)), key=lambda row: row[0])
+        # By number: a page that another one points to by mistake shows its rows twice.
+        good = tuple({seq: payload for seq, crc, payload in rows if crc is not None and zlib.crc32(payload) == crc}.items())
         saved = {seq for seq, _ in good}
         last = max(saved, default=0)
         return Salvage(
@@ -86,8 +87,10 @@ def _highest(connection: sqlite3.Connection, meta: Mapping[str, str], size: int)
 
 
 def _pairs(connection: sqlite3.Connection, question: str) -> Mapping[str, str]:
+    """Return a table's pairs; one that reads as nulls, as on a page of null bytes, is left out."""
     with suppress(sqlite3.Error, UnicodeDecodeError):
-        return {key.decode(): value.decode() for key, value in connection.execute(question)}
+        found = connection.execute(question)
+        return {key.decode(): value.decode() for key, value in found if isinstance(key, bytes) and isinstance(value, bytes)}
     return {}
 
 

@@ -100,7 +100,7 @@ def _market(saved: Saved, options: ExchangeOptions, wall_start: datetime) -> Mar
 
 
 def _feed(market: MarketRow) -> tuple[Feed, datetime, timedelta | None]:
-    """Return the market, its first moment and the longest gap in it; recordings are read by a library that is slow to load, so only when asked for."""
+    """Return the market and its first moment; the library that reads recordings loads slowly, so only when needed."""
     if market.market == SYNTHETIC:
         from paper.synthetic import SyntheticFeed  # noqa: PLC0415
 

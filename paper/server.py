@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from loguru import logger
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from errors import DataNotFresh, JournalError
+from errors import DataNotFresh
 from paper import routes_account, routes_history, routes_market, routes_orders
 from paper.answers import encoded, ok, refusal
 from paper.exchange import PaperExchange
@@ -55,7 +55,7 @@ class WireApp:
     def __init__(self, exchange: PaperExchange, policy: ServerPolicy, faults: FaultBoard) -> None:
         self._exchange, self._policy, self._faults = exchange, policy, faults
         self._gate = Gate(exchange, policy.gate)
-        self._turn: asyncio.Future[None] | None = None
+        self._turn: asyncio.Future[bool] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -83,12 +83,7 @@ class WireApp:
 
     async def _answer(self, request: Request, body: bytes) -> Answer:
         answer = self._respond(request, body)
-        try:
-            await self._settled()
-        except JournalError as error:
-            logger.error("paper exchange cannot keep its state, answers withheld: {}", error)
-            return Answer(encoded(refusal(500)), 500)
-        return answer
+        return answer if await self._settled() else Answer(encoded(refusal(500)), 500)
 
     def _respond(self, request: Request, body: bytes) -> Answer:
         try:
@@ -115,24 +110,23 @@ class WireApp:
             return encoded({"code": 0, "msg": "Success", "i18nArgs": None, "data": told.data, **told.beside})
         return ok(told)
 
-    async def _settled(self) -> None:
+    async def _settled(self) -> bool:
+        """Wait until what has changed is on disk; tell whether it is."""
         if self._turn is None:
             loop = asyncio.get_running_loop()
             self._turn = loop.create_future()
             loop.call_soon(self._settle_turn, self._turn)
-        if self._exchange.keeps_state:
-            await self._turn
+        return await self._turn if self._exchange.keeps_state else True
 
-    def _settle_turn(self, turn: "asyncio.Future[None]") -> None:
-        self._turn = None
+    def _settle_turn(self, turn: "asyncio.Future[bool]") -> None:
+        self._turn, kept = None, True
         try:
             self._exchange.settle()
-        except JournalError as error:
-            if not turn.done():
-                turn.set_exception(error)
-            return
+        except Exception:  # noqa: BLE001 - the boundary of a turn: whoever waits must be told, whatever went wrong
+            logger.exception("paper exchange cannot keep its state, answers withheld")
+            kept = False
         if not turn.done():
-            turn.set_result(None)
+            turn.set_result(kept)
 
     def _account(self, request: Request) -> str:
         credential = self._exchange.credential(request.header(b"x-cc-apikey"))

@@ -96,6 +96,7 @@ class StrategyRunner:
         self._next_look: datetime | None = None
         self._account: AccountSnapshot | None = None
         self._refusals = Refusals(config.name)
+        self._seen = ""
         lifecycle.bind(config.name, config.exit_conditions)
         lifecycle.on_closed(self._tell_closed)
 
@@ -171,6 +172,8 @@ class StrategyRunner:
             reasons = self._permit(self._answers(account, of_legs=False))
             plans, proposal = self._proposal(account.now)
             reasons += self._permit(self._answers(replace(account, proposal=proposal), of_legs=True))
+            found = ", ".join(f"{quote.option.symbol} mid {quote.mid}" for quote in proposal)
+            logger.info("legs found name={} among {}: {}", self.name, self._seen, found)
             self._open(plans, "; ".join(reasons) or "nothing refuses")
         except _Refused as no:
             self._refuse(no.label, no.reason, account.now)
@@ -235,8 +238,7 @@ class StrategyRunner:
         chains = {name: self._market.chain(name) for name in dict.fromkeys(leg.underlying for leg in self.config.legs)}
         plans = resolve_legs(self.config.legs, chains, now)
         proposal = tuple(chains[plan.option.underlying].by_symbol[plan.option.symbol] for plan in plans)
-        seen = ", ".join(f"{len(chain.quotes)} {name} options at index {chain.index}" for name, chain in chains.items())
-        logger.info("legs found name={} among {}: {}", self.name, seen, ", ".join(f"{q.option.symbol} mid {q.mid}" for q in proposal))
+        self._seen = ", ".join(f"{len(chain.quotes)} {name} options at index {chain.index}" for name, chain in chains.items())
         return plans, proposal
 
     def _open(self, plans: tuple[LegPlan, ...], reason: str) -> None:

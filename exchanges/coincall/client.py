@@ -133,6 +133,11 @@ class CoincallClient:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    @property
+    def skew(self) -> timedelta:
+        """How far the venue's clock is ahead of ours, as last measured."""
+        return self._transport.skew
+
     # ---- the market
 
     def measure_skew(self) -> timedelta:

@@ -60,7 +60,7 @@ class CoincallOrders:
 
     def fills(self, since: datetime, /) -> Sequence[Fill]:
         """Return every fill of the account since a moment, oldest first."""
-        windows = _windows(since, self._clock.now())
+        windows = _windows(since, self._clock.now(), self._client.skew)
         found = {fill.id: fill for start, end in windows for fill in self._fills_between(start, end)}
         return sorted(found.values(), key=lambda fill: (fill.at, int(fill.id)))
 
@@ -68,7 +68,7 @@ class CoincallOrders:
         for order in self.open_orders():
             if order.client_id == client_id:
                 return order
-        for start, end in _windows(sent_at - _BEFORE_SENDING, self._clock.now()):
+        for start, end in _windows(sent_at - _BEFORE_SENDING, self._clock.now(), self._client.skew):
             for order in self._orders_between(start, end):
                 if order.client_id == client_id:
                     return order
@@ -110,7 +110,7 @@ class CoincallAccount:
 
     def settlements(self, since: datetime, /) -> Sequence[Settlement]:
         """Return what expired and was settled since a moment, oldest first; cash positive when received. Source: Coincall API 5.22."""
-        windows = _windows(since, self._clock.now())
+        windows = _windows(since, self._clock.now(), self._client.skew)
         found = dict.fromkeys(row for start, end in windows for row in self._settled_between(start, end))
         return sorted(found, key=lambda settlement: settlement.at)
 
@@ -180,8 +180,9 @@ def _source_time(ts: int | None, received: datetime) -> datetime:
     return received if said is None or not _OLDEST_TIME <= said <= received + _AHEAD else min(said, received)
 
 
-def _windows(since: datetime, now: datetime) -> Iterator[tuple[datetime, datetime | None]]:
-    """Cut the time since a moment into windows that the venue takes, the last one open."""
+def _windows(since: datetime, now: datetime, ahead: timedelta) -> Iterator[tuple[datetime, datetime | None]]:
+    """Cut the time since a moment of our clock into windows that the venue takes, by its clock, which is ahead of ours; the last is open."""
+    since, now = since + ahead, now + ahead
     while now - since > LONGEST_WINDOW:
         yield since, since + LONGEST_WINDOW
         since += LONGEST_WINDOW

@@ -49,6 +49,7 @@ class Order:
     fee: Decimal = ZERO
     updated: int = 0
     gone_at: int | None = None  # when a cancel that is under way becomes final
+    born: float = field(default_factory=time.monotonic)  # by no clock that a test sets
 
     @property
     def remaining(self) -> Decimal:
@@ -69,6 +70,7 @@ class Trade:
     price: Decimal
     fee: Decimal
     at: int
+    born: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
@@ -271,13 +273,13 @@ class OtherExchange:
     def visible(self) -> Iterator[Order]:
         """Yield the orders that lists and queries show by now, oldest first."""
         self.advance()
-        limit = self.now() - int(self.lag_seconds * 1000)
-        yield from (o for o in self.ledger.orders if o.created <= limit or o.foreign)
+        limit = time.monotonic() - self.lag_seconds
+        yield from (o for o in self.ledger.orders if o.born <= limit or o.foreign)
 
     def visible_trades(self) -> list[Trade]:
         """Return the trades that the history shows by now, oldest first."""
-        limit = self.now() - int(self.lag_seconds * 1000)
-        return [trade for trade in self.ledger.trades if trade.at <= limit]
+        limit = time.monotonic() - self.lag_seconds
+        return [trade for trade in self.ledger.trades if trade.born <= limit]
 
     def position(self, symbol: str) -> Decimal:
         """Return the account's holding, signed: the client's and everybody's."""

