@@ -19,6 +19,7 @@ class Verb(StrEnum):
 
     CLOSE = "close"
     RELEASE = "release"
+    WRITE_OFF = "write_off"
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"

@@ -133,6 +133,8 @@ class Daemon:
                 lifecycle.force_close(int(command.target), "a person asked for it")
             case Verb.RELEASE:
                 lifecycle.release(int(command.target), "a person has looked")
+            case Verb.WRITE_OFF:
+                lifecycle.write_off(int(command.target), "a person found its holding gone")
             case Verb.ACKNOWLEDGE:
                 self._context.opened.journal.acknowledge()
                 self._heed_attention()
@@ -160,7 +162,7 @@ class Daemon:
             for runner in self._context.runners:
                 runner.flush_refusals()
         except JournalError as error:
-            self._context.alerts.alert(Severity.CRITICAL, "journal", f"snapshot: {error}", "make the journal writable; it is tried again")
+            self._context.alerts.alert(Severity.WARNING, "journal", f"snapshot: {error}", "make the journal writable; it is tried again")
 
     def _health(self) -> None:
         context, monitor = self._context, self._context.monitor

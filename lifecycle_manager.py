@@ -92,9 +92,8 @@ class LifecycleManager:
         for each in (live, simulated):
             if each is not None:
                 each.executor.listen(self._filled)
-                self._venues[each is simulated] = _Venue(
-                    each.executor, each.settlements, LimitExecutor(each.executor, alerts, desk, each.shortest_round)
-                )
+                limit = LimitExecutor(each.executor, alerts, desk, each.shortest_round)
+                self._venues[each is simulated] = _Venue(each.executor, each.settlements, limit)
 
     # ---- what strategies and people ask
 
@@ -269,9 +268,7 @@ class LifecycleManager:
             case _:
                 if self._venue_of(trade).limit.withdraw(trade):
                     self._settled(trade, account.now)
-                self._alerts.alert(
-                    Severity.CRITICAL, f"quarantine {trade.id}", f"{trade.id} waits for a person: {trade.reason}", "--release or --close it"
-                )
+                self._call_person(trade, trade.reason)
 
     def _open(self, trade: TradeLifecycle, account: AccountSnapshot) -> None:
         limit = self._venue_of(trade).limit
@@ -375,9 +372,11 @@ class LifecycleManager:
             self._book.apply(TradeQuarantined(at=self._clock.now(), trade=trade.number, reason=reason))
         except (InvalidTransition, JournalError) as error:
             self._book.set_aside(trade.number, f"{reason}; {error}")
-        self._alerts.alert(
-            Severity.CRITICAL, f"quarantine {trade.id}", f"{trade.id}: {reason}", "compare with the venue, then --release or --close"
-        )
+        self._call_person(trade, reason)
+
+    def _call_person(self, trade: TradeLifecycle, reason: str) -> None:
+        hint = "compare with the venue, then --close, --release or --write-off it"
+        self._alerts.alert(Severity.CRITICAL, f"quarantine {trade.id}", f"{trade.id} waits for a person: {reason}", hint)
 
     def _notify(self, trade: TradeLifecycle) -> None:
         """Tell the listeners of an ended trade, once: the word is journalled before they are called."""

@@ -29,6 +29,7 @@ BAD_INPUT = 2
 COMMANDS: Mapping[str, tuple[Verb, str]] = {
     "close": (Verb.CLOSE, "close a trade, by its number, whatever its exits say"),
     "release": (Verb.RELEASE, "manage a quarantined trade again, because you have looked at it"),
+    "write_off": (Verb.WRITE_OFF, "end a quarantined trade whose holding is not there any more"),
     "pause": (Verb.PAUSE, "let a strategy enter no more until --resume; its trades stay managed"),
     "resume": (Verb.RESUME, "let a paused or stopped strategy enter again"),
     "stop": (Verb.STOP, "retire a strategy; its trades stay managed"),
@@ -55,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="list the strategies and exit")
     add("--acknowledge", action="store_true", help="let a running daemon open trades again after a damaged journal or broken books")
     for name, (_, text) in COMMANDS.items():
-        add(f"--{name}", metavar="NAME" if name in ("pause", "resume", "stop") else "TRADE", help=text)
+        add(f"--{name.replace('_', '-')}", metavar="NAME" if name in ("pause", "resume", "stop") else "TRADE", help=text)
     return line
 
 
@@ -140,7 +141,7 @@ def _from_file(path: Path) -> Sequence[StrategyFactory]:
 
 def _send(commands: Sequence[Command], home: Path) -> int:
     for command in commands:
-        if command.verb in (Verb.CLOSE, Verb.RELEASE) and not command.target.isdecimal():
+        if command.verb in (Verb.CLOSE, Verb.RELEASE, Verb.WRITE_OFF) and not command.target.isdecimal():
             raise ConfigError(f"--{command.verb} {command.target}: a trade is named by its number, see --status")
     box = ControlBox(home)
     for command in commands:

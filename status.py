@@ -10,7 +10,9 @@ from ports import JournalWriter
 from strategy import StrategyStatistics
 from strategy.record import statistics_of
 from trade_book import TradeBook
-from trade_lifecycle import TradeLifecycle
+from trade_lifecycle import TradeLifecycle, TradeState
+
+_ENTERED = (TradeState.PENDING_OPEN, TradeState.OPENING, TradeState.OPEN)
 
 
 class _NoJournal:
@@ -103,7 +105,8 @@ def _trade_lines(title: str, trades: Sequence[TradeLifecycle]) -> Iterator[str]:
     yield title
     for trade in trades:
         dry = " DRY RUN" if trade.simulated else ""
-        yield f"  {trade.id} {trade.state}{dry} since {_time(trade.phase_at)}{f' because {trade.reason}' if trade.reason else ''}"
+        because = f" because {trade.reason}" if trade.reason and trade.state not in _ENTERED else ""
+        yield f"  {trade.id} {trade.state}{dry} since {_time(trade.phase_at)}{because}"
         for leg in trade.legs:
             yield f"    {leg.side.name:4} {leg.option.symbol} wanted {leg.target} opened {leg.opened} closed {leg.closed} held {leg.held}"
         yield f"    entry {_usd(trade.entry_cost)}, fees {_usd(trade.fees)}, cash so far {_usd(trade.net_profit)}"

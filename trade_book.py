@@ -151,8 +151,11 @@ def _mark(numbers: dict[int, None], number: int, *, wanted: bool) -> None:
 
 
 def _tell(trade: TradeLifecycle) -> None:
-    logger.info("trade {} id={}{}", trade.state.replace("_", " "), trade.id, f" because {trade.reason}" if trade.reason else "")
+    entering = trade.state in (TradeState.OPENING, TradeState.OPEN)
+    because = "" if entering or not trade.reason else f" because {trade.reason}"
+    logger.info("trade {} id={}{}", trade.state.replace("_", " "), trade.id, because)
     if trade.state is TradeState.OPEN:
         logger.info("trade stands id={} entry cost={} fees={} USD", trade.id, trade.entry_cost, trade.fees)
     if not trade.active:
-        logger.info("trade result id={} gross={} fees={} net={} USD", trade.id, trade.gross_profit, trade.fees, trade.net_profit)
+        kind = "estimate of a DRY RUN" if trade.simulated else "result"
+        logger.info("trade {} id={} gross={} fees={} net={} USD", kind, trade.id, trade.gross_profit, trade.fees, trade.net_profit)

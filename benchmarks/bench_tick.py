@@ -24,10 +24,20 @@ from events import Event
 from lifecycle_manager import Desk, LifecycleManager
 from market_data import MarketData
 from settling import SettlementDesk
-from strategy import StrategyConfig, StrategyRunner, max_hold_hours, max_loss, min_available_margin_pct, profit_target, strangle, time_window
-from tests.fakes import FakeVenue
+from strategy import (
+    StrategyConfig,
+    StrategyRunner,
+    max_hold_hours,
+    max_loss,
+    min_available_margin_pct,
+    profit_target,
+    strangle,
+    time_window,
+)
 from trade_execution import TradeExecutor
 from workers import Inbox, InlinePool
+
+from tests.fakes import FakeVenue
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SPOT = Decimal(95_000)
@@ -49,7 +59,7 @@ class Market:
     def __init__(self, clock: SimulatedClock, count: int) -> None:
         self._clock, self._options = clock, tuple(_options(count))
 
-    def instruments(self, underlying: str, /) -> Sequence[Option]:
+    def instruments(self, underlying: str, /) -> Sequence[Option]:  # noqa: ARG002 - there is one
         """Return the options."""
         return self._options
 
@@ -63,7 +73,7 @@ class Market:
         """Return an empty book."""
         return OrderBook(symbol=symbol, at=self._clock.now())
 
-    def index(self, underlying: str, /) -> tuple[Decimal, datetime]:
+    def index(self, underlying: str, /) -> tuple[Decimal, datetime]:  # noqa: ARG002 - there is one
         """Return the index."""
         return SPOT, self._clock.now()
 
@@ -125,7 +135,13 @@ def a_daemon(strategies: int, options: int) -> Callable[[], AccountSnapshot]:
     market = MarketData(quoted, pool, clock, quiet, frozen_after=None)
     executor = TradeExecutor(gateway=venue, writes=pool, reads=pool, journal=quiet, clock=clock, alerts=quiet)
     lifecycle = LifecycleManager(
-        live=Desk(executor, SettlementDesk(venue, pool, quiet)), simulated=None, journal=quiet, clock=clock, alerts=quiet, desk=1, next_number=1
+        live=Desk(executor, SettlementDesk(venue, pool, quiet)),
+        simulated=None,
+        journal=quiet,
+        clock=clock,
+        alerts=quiet,
+        desk=1,
+        next_number=1,
     )
     monitor = PositionMonitor(AccountManager(venue, pool, clock, quiet), market, inbox, clock, quiet)
     monitor.watch(lifecycle.options_in_use)

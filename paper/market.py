@@ -70,5 +70,5 @@ class Feed(Protocol):
         ...
 
     def settlement(self, underlying: str, expiry: datetime, /) -> Decimal | None:
-        """Return the price at which options of an expiry settle (mean of the index over the last 30 minutes); None if it is not known yet."""
+        """Return the price at which an expiry settles (mean index over its last 30 minutes); None if it is not known yet."""
         ...

@@ -30,7 +30,8 @@ FLOORS: Mapping[str, int] = {
             "events",
             "ports config auth conditions option_selection logbook order_ledger",
             "trade_lifecycle risk analytics structures journal_schema",
-            "market_data account_manager journal trade_execution exchanges alerts workers control paper_process trade_book exit_watch settling position_check",
+            "market_data account_manager journal trade_execution exchanges alerts workers control paper_process"
+            " trade_book exit_watch settling position_check",
             "limit_execution multileg_orderbook rfq",
             "lifecycle_manager",
             "strategy scheduling",

@@ -268,7 +268,7 @@ def cast(*everyone: Exchange | Trader) -> Iterator[None]:
         yield
     finally:
         for one in everyone:
-            process = one._process  # noqa: SLF001 - the stage owns its cast
+            process = one._process
             if process is not None and process.poll() is None:
                 process.kill()
                 process.wait(GOODBYE)

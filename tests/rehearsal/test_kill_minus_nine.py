@@ -81,7 +81,8 @@ def over_the_targets(events: Sequence[AnyEvent], ledger: Ledger) -> Iterator[tup
     """Yield for each holding at the exchange its lots and the lots that all trades in that option ever wanted at one time."""
     for symbol, lots in ledger.holdings.items():
         wanted = sum(
-            (leg.target for trade in status_of(events).trades if trade.active for leg in trade.legs if leg.option.symbol == symbol), Decimal(0)
+            (leg.target for trade in status_of(events).trades if trade.active for leg in trade.legs if leg.option.symbol == symbol),
+            Decimal(0),
         )
         yield lots, wanted * 100
 
@@ -91,7 +92,9 @@ def all_is_known(before: Sequence[AnyEvent], trader: Trader, exchange: Exchange)
     names = intended(before)
     until(lambda: set(names.values()) <= ended(trader.events()), "the end of every earlier order is known", LONG, every=0.2)
     theirs, ours = exchange.ledger().fills_of_orders(), booked(trader.events())
-    assert {name: ours.get(number, []) for number, name in names.items()} == {name: theirs.get(number, []) for number, name in names.items()}
+    assert {name: ours.get(number, []) for number, name in names.items()} == {
+        name: theirs.get(number, []) for number, name in names.items()
+    }
 
 
 def rehearse(trader: Trader, exchange: Exchange, kills: int, dice: random.Random, trouble: Callable[[], None]) -> None:

@@ -220,7 +220,9 @@ def test_a_person_closes_a_trade_by_its_number(trader_beside: Trader, exchange: 
 
 
 @pytest.mark.parametrize("wish", [("--close", "99"), ("--pause", "nobody")])
-def test_a_command_about_what_is_not_there_is_refused_and_the_daemon_lives(trader_beside: Trader, tmp_path: Path, wish: tuple[str, str]) -> None:
+def test_a_command_about_what_is_not_there_is_refused_and_the_daemon_lives(
+    trader_beside: Trader, tmp_path: Path, wish: tuple[str, str]
+) -> None:
     trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=3600)))
 
     trader_beside.ask(*wish)

@@ -207,7 +207,7 @@ def test_a_condition_is_known_by_a_name() -> None:
         (Armed(), False, True),
         (min, False, False),  # a builtin that does not say what it takes
     ],
-    ids=str,
+    ids=["time_window", "profit_target", "spread_below", "all_of", "not_", "function", "object", "builtin"],
 )
 def test_an_entry_condition_is_told_from_an_exit_condition(condition: Callable[..., object], entry: bool, leaves: bool) -> None:
     assert (takes(condition, 1), takes(condition, 2)) == (entry, leaves)

@@ -1,0 +1,225 @@
+"""A storm: the daemon trades on the other exchange while everything goes wrong at random, and a scorecard says what it did wrong.
+
+    python -m tests.rehearsal.storm --seed 1 --rounds 3 --seconds 40
+
+The seed decides what goes wrong and in which order; which request it hits depends on the machine. Each round ends in calm weather, in
+which every trade must end flat. The exit code is 1 if anything at all was done wrong.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from clock import monotonic, pause
+from trade_lifecycle import TradeState
+
+from tests.rehearsal.abroad import CALL, PUT, QTY, Plan, World, a_world, breaches, left_over
+from tests.rehearsal.other_exchange import BUY, SELL, Order, Race
+from tests.rehearsal.other_server import CANCEL, CREATE, Fault, Kind
+from tests.rehearsal.stage import until
+
+CALM = 120.0  # how long the last trades may take to end once everything works again, real seconds
+LOTS = [Decimal("0.01"), Decimal("0.02"), QTY]
+ANSWERED = (Kind.HTML, Kind.CUT, Kind.SHORT, Kind.NONSENSE, Kind.DROP, Kind.RESET)
+REFUSALS = (10529, 10531, 10532, 10534, 10004)
+
+
+@dataclass
+class Scorecard:
+    """What one storm came to."""
+
+    seed: int
+    trades: int = 0
+    orders: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    wrongs: list[str] = field(default_factory=list)
+
+    def lines(self) -> Sequence[str]:
+        """Say it for people."""
+        kinds = {"arrived": "duplicates", "could have": "overreach", "held": "overfills", "flipped": "flips", "touched": "foreign touched"}
+        kinds |= {"forgotten": "forgotten legs", "waits": "waiting for a person", "badly signed": "bad signatures"}
+        counted = {name: sum(word in line for line in self.wrongs) for word, name in kinds.items()}
+        weather = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
+        return [
+            f"seed {self.seed}: {self.trades} trades, {self.orders} orders; weather: {weather}",
+            "  " + ", ".join(f"{name} {count}" for name, count in counted.items()) + f", in all {len(self.wrongs)}",
+            *(f"  WRONG {line}" for line in self.wrongs),
+        ]
+
+
+class Storm:
+    """The weather over one world."""
+
+    def __init__(self, world: World, rng: random.Random) -> None:
+        self._world, self._rng = world, rng
+        self.counts: Counter[str] = Counter()
+        self.foreign: list[Order] = []
+        self._acts: Sequence[tuple[int, Callable[[], None]]] = (
+            (6, self._thin),
+            (6, self._move),
+            (4, self._race),
+            (3, self._refuse),
+            (3, self._outage),
+            (3, self._kill),
+            (2, self._restart),
+            (2, self._lag),
+            (2, self._strangers),
+            (1, self._clock),
+        )
+
+    def blow(self, seconds: float) -> None:
+        """Let things go wrong for a while."""
+        self._world.server.chance = self._chance
+        ends = monotonic() + seconds
+        weights = [weight for weight, _ in self._acts]
+        while monotonic() < ends:
+            _, act = self._rng.choices(self._acts, weights)[0]
+            self.counts[act.__name__.strip("_")] += 1
+            act()
+            self._revive()
+            pause(self._rng.uniform(0.1, 1.2))
+
+    def calm(self) -> None:
+        """Let everything work again."""
+        exchange = self._world.exchange
+        self._world.server.chance = lambda _: None
+        self._world.server.faults.clear()
+        with exchange.lock:
+            exchange.races.clear()
+            exchange.planned_refusals.clear()
+            exchange.lag_seconds, exchange.clock_offset_ms = 0, 0
+        for symbol in (CALL, PUT):
+            exchange.quote(symbol, 990, 1010)
+        self._revive()
+
+    def _revive(self) -> None:
+        if not self._world.trader.alive:
+            self._world.trader.start("--strategies-file", str(self._world.trader.home / "abroad.py"))
+
+    def _chance(self, path: str) -> Fault | None:
+        """Say whether this request meets something: writes often, reads now and then."""
+        write = CREATE in path or CANCEL in path
+        if self._rng.random() >= (0.3 if write else 0.04):
+            return None
+        fault = self._fault(write=write)
+        self.counts[f"{fault.kind}{' lost' if fault.acted else ''}"] += 1
+        return fault
+
+    def _fault(self, *, write: bool) -> Fault:
+        roll = self._rng.random()
+        if roll < 0.1:
+            return Fault(Kind.STATUS, code=429) if self._rng.random() < 0.5 else Fault(Kind.CODE, code=10605)
+        if roll < 0.2:
+            return Fault(Kind.DELAY, seconds=self._rng.uniform(0.1, 4), acted=self._rng.random() < 0.5)
+        acted = not write or self._rng.random() < 0.9  # a create that never arrived is pursued for half a minute
+        if roll < 0.35:
+            return Fault(Kind.STATUS, code=self._rng.choice((500, 502, 503)), acted=acted)
+        if roll < 0.45:
+            return Fault(Kind.CODE, code=10000, acted=acted)
+        kind = self._rng.choice(ANSWERED)
+        return Fault(kind, acted=acted or kind is Kind.NONSENSE)
+
+    # ---- what happens
+
+    def _either(self) -> str:
+        return self._rng.choice((CALL, PUT))
+
+    def _thin(self) -> None:
+        self._world.exchange.quote(self._either(), 990, 1010, depth=self._rng.choice(LOTS))
+
+    def _move(self) -> None:
+        mid = self._rng.randint(600, 1400)
+        self._world.exchange.quote(self._either(), mid - 10, mid + 10)
+
+    def _race(self) -> None:
+        fill = self._rng.choice([Decimal(0), *LOTS])
+        self._world.exchange.race(self._either(), Race(fill=fill, seconds=self._rng.choice((0, 0.5, 2))))
+
+    def _refuse(self) -> None:
+        self._world.exchange.refuse(self._either(), self._rng.choice(REFUSALS))
+
+    def _outage(self) -> None:
+        self._world.server.vanish()
+        pause(self._rng.uniform(0.2, 5))
+        self._world.server.restore()
+
+    def _kill(self) -> None:
+        if self._rng.random() < 0.5:
+            self._world.trader.kill()
+            return
+        self._world.kill_at(len(self._world.exchange.ledger.orders) + 1)
+        pause(self._rng.uniform(0.5, 3))
+        self._world.exchange.on_create = lambda _: None
+
+    def _restart(self) -> None:
+        if self._world.trader.alive:
+            self._world.trader.stop()
+
+    def _lag(self) -> None:
+        self._world.exchange.lag_seconds = self._rng.choice((0, 0, 1, 3))
+
+    def _strangers(self) -> None:
+        side, price = self._rng.choice(((BUY, Decimal(5)), (SELL, Decimal(9000))))
+        self.foreign.append(self._world.exchange.foreign_order(self._either(), side, Decimal("0.05"), price))
+
+    def _clock(self) -> None:
+        self._world.exchange.clock_offset_ms = self._rng.choice((0, 3_000, -3_000, 20_000, -20_000))
+
+
+def weather(home: Path, seed: int, seconds: float) -> Scorecard:
+    """Run one storm in a directory of its own and return its scorecard."""
+    card = Scorecard(seed)
+    with a_world(home) as world:
+        storm = Storm(world, random.Random(seed))
+        world.trader.begin(Plan(hold=0.5, patience=0.5, rounds=12, a_day=0))
+        storm.blow(seconds)
+        storm.calm()
+        _end(world, card)
+        card.wrongs += breaches(world)
+        card.wrongs += [f"touched what is not ours: {order.order_id}" for order in storm.foreign if order.state != 0]
+        card.orders, card.faults = len(world.exchange.ledger.arrivals), storm.counts
+    return card
+
+
+def _end(world: World, card: Scorecard) -> None:
+    """Pause the strategy, wait for its trades to end, and note what is left."""
+    world.trader.ask("--pause", "abroad")
+    try:
+        until(lambda: not [trade for trade in world.trader.trades() if trade.active], "every trade ends", CALM)
+    except AssertionError:
+        active = [trade for trade in world.trader.trades() if trade.active]
+        held = [f"{t.id} {t.state} because {t.reason}" for t in active]
+        person = any(trade.state is TradeState.QUARANTINED for trade in active)
+        card.wrongs.append(f"{'waits for a person' if person else 'never ended'}: {'; '.join(held)}")
+    card.trades = len(world.trader.trades())
+    card.wrongs += [f"forgotten: {text}" for text in left_over(world)]
+    if world.trader.alive:
+        world.trader.stop()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run storms one after the other; return 1 if anything went wrong in any."""
+    line = argparse.ArgumentParser(prog="storm", description="Trade on the other exchange while everything goes wrong at random.")
+    line.add_argument("--seed", type=int, default=1, help="of the first round; each round takes the next")
+    line.add_argument("--rounds", type=int, default=1)
+    line.add_argument("--seconds", type=float, default=40, help="how long each storm blows")
+    line.add_argument("--keep", type=Path, help="keep journals and stories in this directory")
+    asked = line.parse_args(argv)
+    wrong = 0
+    for seed in range(asked.seed, asked.seed + asked.rounds):
+        home = Path(tempfile.mkdtemp(prefix=f"storm-{seed}-", dir=asked.keep))
+        card = weather(home, seed, asked.seconds)
+        sys.stdout.write("\n".join((*card.lines(), f"  story in {home}", "")))
+        sys.stdout.flush()
+        wrong += len(card.wrongs)
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
