@@ -43,8 +43,8 @@ fix: $(VENV)/.dev ## repair what lint can repair, and format
 	@$(PY) -m ruff check --fix-only .
 	@$(PY) -m ruff format .
 
-bench: $(VENV)/.dev ## run the benchmarks and print their figures
-	@$(PY) -m pytest benchmarks -q -p no:xdist -p no:cacheprovider -o 'python_files=bench_*.py test_*.py' --benchmark-only $(ARGS)
+bench: $(VENV)/.dev ## run every benchmark and print its figures (ONLY=bench_engine runs one)
+	@for each in $(or $(ONLY),$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do echo "== $$each"; $(PY) -m benchmarks.$$each $(ARGS) || exit 1; done
 
 soak: $(VENV)/.dev ## run the long tests
 	@$(PY) -m pytest tests -q -p no:benchmark -m soak --timeout 3600 $(ARGS) || test $$? -eq 5 # 5: there is none

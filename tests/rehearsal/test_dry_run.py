@@ -31,7 +31,7 @@ def test_a_dry_run_enters_leaves_and_tells_its_estimated_result_and_sends_no_ord
     trader: Trader, exchange: Exchange, tmp_path: Path
 ) -> None:
     trader.start("--strategies-file", str(a_strategies_file(tmp_path, hold=0.5)), "--dry-run")
-    result = trader.hear("trade result id=quick#1", within=LONG)[0]
+    result = trader.hear("trade estimate of a DRY RUN id=quick#1", within=LONG)[0]
     trader.stop()
 
     [trade] = trader.trades()
