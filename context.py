@@ -18,7 +18,7 @@ from exchanges.coincall.gateway import CoincallAccount, CoincallMarket, Coincall
 from exchanges.coincall.transport import Transport, validity_window
 from journal import Journal, OpenedJournal
 from lifecycle_manager import Desk, LifecycleManager
-from market_data import MarketData
+from market_data import Cadence, MarketData
 from ports import AccountReader, OrderGateway
 from risk import RiskLimits
 from settling import SettlementDesk
@@ -42,9 +42,10 @@ class Pace:
     tick: timedelta
     poll: timedelta
     max_age: timedelta
-    frozen_after: timedelta | None
+    market: Cadence
     patience: Patience
     shortest_round: timedelta
+    flush_every: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ def pace_of(settings: Settings, clock: Clock, spacing: timedelta | None) -> Pace
     """
     speed = max(1.0, clock.speed) if isinstance(clock, SystemClock) else 1.0
     real = timedelta(seconds=speed)
-    usual = Patience()
+    usual, max_age = Patience(), max(settings.max_data_age, real * 2)
     patience = replace(
         usual,
         sweep=max(usual.sweep, real / 20),
@@ -97,10 +98,16 @@ def pace_of(settings: Settings, clock: Clock, spacing: timedelta | None) -> Pace
     return Pace(
         tick=max(settings.tick_interval, real / 50),
         poll=max(settings.poll_interval, real / 10),
-        max_age=max(settings.max_data_age, real * 2) + (spacing or timedelta(0)),
-        frozen_after=max(settings.frozen_after, real * 60) if spacing is None else None,
+        max_age=max_age,
+        market=Cadence(
+            max_age=max_age + (spacing or timedelta(0)),
+            ask_every=max(settings.max_data_age / 3, real / 5),
+            forget_after=max(timedelta(minutes=2), real * 5),
+            frozen_after=max(settings.frozen_after, real * 60) if spacing is None else None,
+        ),
         patience=patience,
         shortest_round=timedelta(0) if speed == 1 else real / 4,
+        flush_every=max(timedelta(minutes=1), real * 10),
     )
 
 
@@ -122,23 +129,23 @@ def build_context(
     transport = _transport(settings, clock, base_url)
     client = CoincallClient(transport)
     feed = CoincallMarket(client)
-    market = MarketData(feed, reads, clock, alerts, max_age=pace.max_age, frozen_after=pace.frozen_after)
+    market = MarketData(feed, reads, clock, alerts, pace.market)
     account = AccountManager(CoincallAccount(client, clock), reads, clock, alerts, max_age=pace.max_age)
     monitor = PositionMonitor(account, market, inbox, clock, alerts, poll_interval=pace.poll, tick_interval=pace.tick)
 
-    orders = _Orders(journal, clock, alerts, reads, writes, settings, pace)
-    live = orders.desk(CoincallOrders(client, clock), CoincallAccount(client, clock))
+    shared = _Shared(journal, clock, alerts, reads, writes, settings, pace)
+    live = shared.desk(CoincallOrders(client, clock), CoincallAccount(client, clock))
     rehearsal = _dry_run(feed, clock, settings, home) if any(strategy.dry_run for strategy in strategies) else None
     lifecycle = LifecycleManager(
         live=live,
-        simulated=None if rehearsal is None else orders.desk(rehearsal, rehearsal),
+        simulated=None if rehearsal is None else shared.desk(rehearsal, rehearsal),
         journal=journal,
         clock=clock,
         alerts=alerts,
         desk=journal.desk,
         next_number=journal.next_trade_number(),
     )
-    runners = _restored(journal, lifecycle, strategies, market, clock, alerts)
+    runners = shared.restored(lifecycle, strategies, market)
     monitor.watch(lifecycle.options_in_use)
     monitor.on_update(lifecycle.tick, "trades")
     for runner in runners:
@@ -163,8 +170,8 @@ def build_context(
 
 
 @dataclass(frozen=True, slots=True)
-class _Orders:
-    """What every order path of this daemon shares."""
+class _Shared:
+    """What every order path and strategy of this daemon shares."""
 
     journal: Journal
     clock: Clock
@@ -189,18 +196,24 @@ class _Orders:
         )
         return Desk(executor, SettlementDesk(holder, self.reads, self.alerts), self.pace.shortest_round)
 
-
-def _restored(
-    journal: Journal, lifecycle: LifecycleManager, strategies: Sequence[StrategyConfig], market: MarketData, clock: Clock, alerts: AlertDesk
-) -> tuple[StrategyRunner, ...]:
-    """Replay the journal into the trades, and return the strategies as they stood; exits are armed by this."""
-    kept = tuple(journal.replay())
-    lifecycle.restore(kept)
-    past = histories(kept)
-    return tuple(
-        StrategyRunner(config, market=market, lifecycle=lifecycle, clock=clock, journal=journal, alerts=alerts, seed=past.get(config.name))
-        for config in strategies
-    )
+    def restored(self, lifecycle: LifecycleManager, strategies: Sequence[StrategyConfig], market: MarketData) -> tuple[StrategyRunner, ...]:
+        """Replay the journal into the trades, and return the strategies as they stood; exits are armed by this."""
+        kept = tuple(self.journal.replay())
+        lifecycle.restore(kept)
+        past = histories(kept)
+        return tuple(
+            StrategyRunner(
+                config,
+                market=market,
+                lifecycle=lifecycle,
+                clock=self.clock,
+                journal=self.journal,
+                alerts=self.alerts,
+                seed=past.get(config.name),
+                flush_every=self.pace.flush_every,
+            )
+            for config in strategies
+        )
 
 
 def _transport(settings: Settings, clock: Clock, base_url: str) -> Transport:

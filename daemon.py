@@ -37,7 +37,7 @@ class Daemon:
         self._stop = threading.Event()
         self._scheduler = BackgroundScheduler(timezone=UTC)
         self._started = wall_now()
-        self._known: bool | None = None
+        self._known = False
 
     def run(self) -> None:
         """Run until a signal or a stop; returns when everything is let go."""
@@ -108,7 +108,8 @@ class Daemon:
             return
         logger.info("clock compared with the venue's skew={:.3f}s", outcome.total_seconds())
         if abs(outcome) > SKEW_TOLD:
-            said = f"our clock and the venue's are {abs(outcome).total_seconds():.0f} s apart: ours is {'behind' if outcome > ZERO else 'ahead'}"
+            where = "behind" if outcome > ZERO else "ahead"
+            said = f"our clock and the venue's are {abs(outcome).total_seconds():.0f} s apart: ours is {where}"
             hint = "set this machine's clock (NTP): requests are signed by the venue's, but hours and days of strategies follow ours"
             self._context.alerts.alert(Severity.WARNING, "clock", said, hint)
 
@@ -123,7 +124,8 @@ class Daemon:
             try:
                 self._obey(command)
             except (KeyError, ValueError, InvariantBroken, JournalError) as error:
-                logger.error("command refused verb={} target={} reason={}", command.verb, command.target, error)
+                reason = "there is no such trade" if isinstance(error, KeyError) else error
+                logger.error("command refused verb={} target={} reason={}", command.verb, command.target, reason)
 
     def _obey(self, command: Command) -> None:
         lifecycle = self._context.lifecycle
@@ -142,7 +144,7 @@ class Daemon:
             case _:
                 runner = next((r for r in self._context.runners if r.name == command.target), None)
                 if runner is None:
-                    raise KeyError(f"no strategy {command.target!r} runs here")
+                    raise ValueError("no such strategy runs here")
                 {Verb.PAUSE: runner.pause, Verb.RESUME: runner.enable, Verb.STOP: runner.stop}[command.verb]("a person asked for it")
 
     def _heed_attention(self) -> None:
@@ -184,12 +186,10 @@ class Daemon:
 
     def _tell_account(self, account: AccountSnapshot) -> None:
         """Say when the account becomes known or unknown."""
-        if account.valid == self._known:
-            return
-        self._known = account.valid
-        if account.valid:
+        before, self._known = self._known, account.valid
+        if account.valid and not before:
             logger.info("account known equity={} available={}", account.equity, account.available_margin)
-        else:
+        elif before and not account.valid:
             logger.warning("account unknown reason={}", account.reason)
 
     def _tell_trades(self) -> None:

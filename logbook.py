@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -31,15 +31,18 @@ _NAMED = re.compile(
 )
 
 
-def set_up(log_dir: Path, level: str, *, terminal: bool, secrets: Sequence[str] = ()) -> None:
+def set_up(
+    log_dir: Path, level: str, *, terminal: bool, secrets: Sequence[str] = (), market_now: Callable[[], datetime] | None = None
+) -> None:
     """Send the log to the terminal (standard error; coloured on a tty, unless NO_COLOR is set) and to files under log_dir.
 
     `trader.log` reads like the terminal, `trader.jsonl` has one JSON object a line, `health.log` the lines bound with health=True.
     A directory that cannot be written costs the files, not the program. What libraries log from WARNING up comes along.
+    With `market_now` each line tells market time too: for a market that runs faster than the wall.
     """
     hide = redactor(secrets)
     logger.remove()
-    logger.configure(patcher=_patcher(hide))
+    logger.configure(patcher=_patcher(hide, market_now))
     if terminal:
         _to_terminal(sys.stderr, level)
     try:
@@ -65,13 +68,15 @@ def redactor(secrets: Sequence[str]) -> Callable[[str], str]:
     return hide
 
 
-def _patcher(hide: Callable[[str], str]) -> "Callable[[Record], None]":
+def _patcher(hide: Callable[[str], str], market_now: Callable[[], datetime] | None) -> "Callable[[Record], None]":
     """Return what cleans each record before any sink sees it, its facts and its exception too."""
 
     def clean(record: "Record") -> None:
         record["message"] = hide(record["message"])
         extra = record["extra"]
         extra.update({name: _clean(name, value, hide) for name, value in extra.items()})
+        if market_now is not None:
+            extra["market"] = f"{market_now():%Y-%m-%dT%H:%M:%SZ}"
         if (error := record["exception"]) is not None:
             # Written out here, where it can be cleaned; loguru would write it after us.
             extra["_trace"] = hide("".join(traceback.format_exception(error.type, error.value, error.traceback)))

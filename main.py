@@ -39,7 +39,9 @@ COMMANDS: Mapping[str, tuple[Verb, str]] = {
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     line = argparse.ArgumentParser(
-        prog="main.py", description="Trade declared option strategies, day and night. Without arguments: on the embedded paper exchange."
+        prog="main.py",
+        allow_abbrev=False,
+        description="Trade declared option strategies, day and night. Without arguments: on the embedded paper exchange.",
     )
     add = line.add_argument
     add("--strategy", action="append", default=[], metavar="NAME", help="run only this strategy (repeatable)")
@@ -78,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(asked: argparse.Namespace) -> int:
-    settings = _settings(asked)
+    settings = _settings(asked, trades=not _only_looks(asked))
     home = home_of(settings)
     commands = [Command(verb=verb, target=target) for name, (verb, _) in COMMANDS.items() if (target := getattr(asked, name)) is not None]
     if asked.acknowledge:
@@ -86,13 +88,19 @@ def _dispatch(asked: argparse.Namespace) -> int:
     if commands:
         return _send(commands, home)
     if asked.status:
-        return _show_status(home)
+        return _show_status(settings, home)
     chosen, problems = _strategies(asked)
     if asked.list:
         return _list(chosen, problems)
     if asked.check:
         return _check(settings, home, chosen, problems)
-    return _run(settings, home, chosen, problems)
+    return _run(settings, home, chosen, problems, named=bool(asked.strategy or asked.strategies_file))
+
+
+def _only_looks(asked: argparse.Namespace) -> bool:
+    """Tell whether nothing is traded by this call: a report, a check, or a word left for the running daemon."""
+    words = (asked.status, asked.list, asked.check, asked.acknowledge)
+    return any(words) or any(getattr(asked, name) is not None for name in COMMANDS)
 
 
 def home_of(settings: Settings) -> Path:
@@ -103,11 +111,11 @@ def home_of(settings: Settings) -> Path:
     return settings.state_dir / name
 
 
-def _settings(asked: argparse.Namespace) -> Settings:
+def _settings(asked: argparse.Namespace, *, trades: bool) -> Settings:
     flags = {f"--{name.replace('_', '-')}": getattr(asked, name) for name in ("state_dir", "paper_market", "paper_speed")}
     env_file = asked.env_file or (Path(".env") if Path(".env").exists() else None)
     given = {flag: value for flag, value in flags.items() if value is not None}
-    return load_settings(given, os.environ, env_file, asked.profile, live=asked.live)
+    return load_settings(given, os.environ, env_file, asked.profile, live=asked.live if trades else None)
 
 
 def _strategies(asked: argparse.Namespace) -> tuple[tuple[StrategyConfig, ...], tuple[str, ...]]:
@@ -150,15 +158,22 @@ def _send(commands: Sequence[Command], home: Path) -> int:
     return 0
 
 
-def _show_status(home: Path) -> int:
-    file = home / "journal.db"
-    if not file.exists():
+def _show_status(settings: Settings, home: Path) -> int:
+    source = _journal_of(settings, home)
+    if source is None:
         print(f"no journal in {home}: the daemon has not run here yet")
         return 0
-    with JournalReader(file) as reader:
+    with JournalReader(source) as reader:
         for text in lines_of(status_of(reader.events()), f"state in {home}"):
             print(text)
     return 0
+
+
+def _journal_of(settings: Settings, home: Path) -> Path | str | None:
+    """Return where the journal is; None where there is none yet."""
+    if settings.journal_url is not None:
+        return settings.journal_url.get_secret_value()
+    return home / "journal.db" if (home / "journal.db").exists() else None
 
 
 def _list(chosen: Sequence[StrategyConfig], problems: Sequence[str]) -> int:
@@ -172,22 +187,25 @@ def _list(chosen: Sequence[StrategyConfig], problems: Sequence[str]) -> int:
 def _check(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str]) -> int:
     if problems:
         raise ConfigError(problems)
-    if (home / "journal.db").exists():
-        with JournalReader(home / "journal.db") as reader:
-            print(f"journal     {home / 'journal.db'}: {reader.verify()} events, all readable")
+    source = _journal_of(settings, home)
+    if source is not None:
+        with JournalReader(source) as reader:
+            print(f"journal     {reader.verify()} events, all readable")
     print(f"environment {settings.environment}, {settings.base_url or 'embedded paper exchange'}")
     print(f"strategies  {', '.join(config.name for config in chosen) or 'none'}")
     print("all settings are good")
     return 0
 
 
-def _run(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str]) -> int:
+def _run(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str], *, named: bool) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the daemon takes both signals, either interrupts the start
     logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets)
     for problem in problems:
         logger.error("strategy not loaded {}", problem)
     if problems and not chosen:
         raise ConfigError("no strategy could be loaded; nothing to run")
+    if settings.environment is Environment.PRODUCTION and not named:
+        raise ConfigError("production trades only what you name: add --strategy NAME or --strategies-file PATH")
     if settings.environment is Environment.PRODUCTION:
         logger.warning("production: orders trade real money at {}", settings.base_url)
     opened = open_journal(home, SystemClock(), None if settings.journal_url is None else settings.journal_url.get_secret_value())
@@ -195,6 +213,8 @@ def _run(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], probl
     try:
         exchange = _exchange(settings, home)
         clock = SystemClock() if exchange is None else exchange.clock()
+        if settings.paper_speed != 1:
+            logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets, market_now=clock.now)
         context = build_context(
             settings,
             chosen,

@@ -25,9 +25,22 @@ from ports import Alerts, IoPool, MarketReader
 V = TypeVar("V")
 Key = tuple[str, datetime | None]  # a symbol or an underlying; for the chain of one expiry, that expiry
 
-FORGOTTEN_AFTER = timedelta(minutes=2)  # longer than the slowest usual check of a strategy, once a minute
 _ALERT_AFTER = 3  # failures in a row
 _INDEX_HINT = "entries wait; look at the venue's own page, and close by hand what cannot wait"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cadence:
+    """How old an answer may be (`max_age`), how often to ask anew at most (`ask_every`; a third of max_age where that is less).
+
+    What nobody has wanted for `forget_after` is asked for no more: longer than the slowest usual check of a strategy, once a minute.
+    An index that has not moved for `frozen_after` is taken for frozen; None where prices stand still by nature, as in recordings.
+    """
+
+    max_age: timedelta = timedelta(seconds=30)
+    ask_every: timedelta = timedelta(seconds=10)
+    forget_after: timedelta = timedelta(minutes=2)
+    frozen_after: timedelta | None = timedelta(minutes=10)
 
 
 class MarketData:
@@ -39,21 +52,20 @@ class MarketData:
         pool: IoPool,
         clock: Clock,
         alerts: Alerts,
-        *,
-        max_age: timedelta = timedelta(seconds=30),
+        cadence: Cadence | None = None,
         instruments_ttl: timedelta = timedelta(seconds=30),
-        frozen_after: timedelta | None = timedelta(minutes=10),
     ) -> None:
-        self._reader, self._clock, self._max_age = reader, clock, max_age
-        self._still = _Stillness(clock, alerts, frozen_after)
-        self._chains = _Watch("chain", self._fetch_chain, pool, clock, alerts, max_age)
-        self._books = _Watch("book", self._fetch_book, pool, clock, alerts, max_age)
-        self._indexes = _Watch("index", self._fetch_index, pool, clock, alerts, max_age)
+        cadence = cadence or Cadence()
+        self._reader, self._clock, self._max_age = reader, clock, cadence.max_age
+        self._still = _Stillness(clock, alerts, cadence.frozen_after)
+        self._chains = _Watch("chain", self._fetch_chain, pool, clock, alerts, cadence)
+        self._books = _Watch("book", self._fetch_book, pool, clock, alerts, cadence)
+        self._indexes = _Watch("index", self._fetch_index, pool, clock, alerts, cadence)
         self._chains.answered = lambda key, chain: self._still.note(key[0], f"chain {key[1]}", chain.index)
         self._indexes.answered = lambda key, price: self._still.note(key[0], "index", price)
         self._instruments: _Recent[Sequence[Option]] = _Recent(clock, instruments_ttl, 10)
-        self._wholes: _Recent[Chain] = _Recent(clock, max_age, 10)
-        self._details: _Recent[Quote] = _Recent(clock, max_age, 200)
+        self._wholes: _Recent[Chain] = _Recent(clock, 3 * cadence.ask_every, 10)
+        self._details: _Recent[Quote] = _Recent(clock, 3 * cadence.ask_every, 200)
 
     # ---- for the tick
 
@@ -186,14 +198,14 @@ class _Datum(Generic[V]):
     failures: int = 0
     error: str = ""
 
-    def due(self, now: datetime) -> bool:
-        """Tell whether to ask now: past a third of the limit, sooner again after a failure; never twice at a time."""
+    def due(self, now: datetime, ask_every: timedelta) -> bool:
+        """Tell whether to ask now: past a third of the limit or ask_every, sooner after a failure; never twice at a time."""
         if self.fetching or self.begun_at is None:
             return not self.fetching
-        waited = now - self.begun_at
+        waited, every = now - self.begun_at, min(self.limit / 3, ask_every)
         if self.failures > 0 or self.at is None:
-            return waited >= self.limit / 15
-        return waited >= self.limit / 3 and now - self.at >= self.limit / 3
+            return waited >= every / 5
+        return waited >= every and now - self.at >= every
 
 
 class _Watch(Generic[V]):
@@ -206,9 +218,10 @@ class _Watch(Generic[V]):
         pool: IoPool,
         clock: Clock,
         alerts: Alerts,
-        max_age: timedelta,
+        cadence: Cadence,
     ) -> None:
-        self._kind, self._fetch, self._pool, self._clock, self._alerts, self._max_age = kind, fetch, pool, clock, alerts, max_age
+        self._kind, self._fetch, self._pool, self._clock, self._alerts = kind, fetch, pool, clock, alerts
+        self._cadence, self._max_age = cadence, cadence.max_age
         self._data: dict[Key, _Datum[V]] = {}
         self.answered: Callable[[Key, V], None] = lambda _key, _value: None
 
@@ -228,7 +241,7 @@ class _Watch(Generic[V]):
         """Ask again for what is due; forget what was not wanted lately; give up on calls that never end."""
         now = self._clock.now()
         for key, datum in list(self._data.items()):
-            if now - datum.wanted_at > FORGOTTEN_AFTER:
+            if now - datum.wanted_at > self._cadence.forget_after:
                 del self._data[key]
                 continue
             if datum.fetching and datum.begun_at is not None and now - datum.begun_at > 2 * self._max_age:
@@ -237,7 +250,7 @@ class _Watch(Generic[V]):
             self._ask_if_due(key, datum, now)
 
     def _ask_if_due(self, key: Key, datum: _Datum[V], now: datetime) -> None:
-        if datum.due(now):
+        if datum.due(now, self._cadence.ask_every):
             datum.fetching, datum.begun_at = True, now
             self._pool.run(partial(self._fetch, key), partial(self._answer, key, datum))
 

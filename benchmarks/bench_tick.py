@@ -18,7 +18,7 @@ from clock import SimulatedClock
 from domain import AccountSnapshot, Chain, Greeks, Option, OptionType, OrderBook, Quote, Severity
 from events import Event
 from lifecycle_manager import Desk, LifecycleManager
-from market_data import MarketData
+from market_data import Cadence, MarketData
 from settling import SettlementDesk
 from strategy import (
     StrategyConfig,
@@ -128,7 +128,7 @@ def a_daemon(strategies: int, options: int) -> Callable[[], AccountSnapshot]:
     venue, quoted = FakeVenue(clock), Market(clock, options)
     willing = [replace(_quote(option, START), bid=Decimal(999), ask=Decimal(1000)) for option in quoted.instruments("BTC")]
     venue.quotes = {quote.option.symbol: quote for quote in willing}
-    market = MarketData(quoted, pool, clock, quiet, frozen_after=None)
+    market = MarketData(quoted, pool, clock, quiet, Cadence(frozen_after=None))
     executor = TradeExecutor(gateway=venue, writes=pool, reads=pool, journal=quiet, clock=clock, alerts=quiet)
     lifecycle = LifecycleManager(
         live=Desk(executor, SettlementDesk(venue, pool, quiet)),

@@ -49,7 +49,12 @@ class _Given:
 
 
 def load_settings(
-    overrides: Mapping[str, str], env: Mapping[str, str], env_file: Path | None = None, profile: Path | None = None, *, live: bool = False
+    overrides: Mapping[str, str],
+    env: Mapping[str, str],
+    env_file: Path | None = None,
+    profile: Path | None = None,
+    *,
+    live: bool | None = False,
 ) -> Settings:
     """Read all settings; raise ConfigError with every problem found, one line each.
 
@@ -90,11 +95,11 @@ def _shown(text: str) -> str:
     return "'***'" if "@" in text else repr(text)  # an address may hold a password
 
 
-def _contradictions(settings: Settings, given: Mapping[str, _Given], live: bool) -> Iterable[tuple[frozenset[str], str]]:
+def _contradictions(settings: Settings, given: Mapping[str, _Given], live: bool | None) -> Iterable[tuple[frozenset[str], str]]:
     """Yield what is wrong with the values taken together: the variables concerned, and the line to tell."""
     environment = settings.environment
     about = frozenset({"TRADING_ENVIRONMENT"})
-    if environment is Environment.PRODUCTION and not live:
+    if environment is Environment.PRODUCTION and live is False:
         yield about, f"TRADING_ENVIRONMENT=production ({given['TRADING_ENVIRONMENT'].origin}) trades real money: add --live to say so"
     if environment is not Environment.PRODUCTION and live:
         yield about, f"--live is given, but TRADING_ENVIRONMENT is {environment}: set it to production, or leave --live out"

@@ -108,7 +108,10 @@ class JournalReader:
     @property
     def desk(self) -> int:
         """The number of this installation, 0 to 9999, by which it knows its own orders at the venue."""
-        return int(self._meta("desk") or 0)
+        told = self._meta("desk") or "0"
+        if not told.isdecimal():
+            raise JournalDamaged(f"the journal's own number reads {told!r}")
+        return int(told)
 
     @property
     def needs_attention(self) -> str | None:

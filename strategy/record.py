@@ -52,8 +52,8 @@ class Refusal:
 class Refusals:
     """Every no of one strategy, counted by what refused, so that changing numbers in a reason make no new entry."""
 
-    def __init__(self, strategy: str) -> None:
-        self._strategy = strategy
+    def __init__(self, strategy: str, flush_every: timedelta = FLUSH_EVERY) -> None:
+        self._strategy, self._flush_every = strategy, flush_every
         self._new: Counter[str] = Counter()
         self._flushed_at: datetime | None = None
         self.counts: Counter[str] = Counter()
@@ -73,8 +73,8 @@ class Refusals:
         self.latest = None
 
     def due(self, now: datetime) -> EntriesRefused | None:
-        """Return the event for what was counted since the last one, at most once a minute; None if it is not time or nothing new."""
-        if not self._new or (self._flushed_at is not None and now - self._flushed_at < FLUSH_EVERY):
+        """Return the event for what was counted since the last one, at most once per flush_every; None if it is not time or nothing new."""
+        if not self._new or (self._flushed_at is not None and now - self._flushed_at < self._flush_every):
             return None
         latest = "nothing: it has entered since" if self.latest is None else f"{self.latest.label}: {self.latest.reason}"
         return EntriesRefused(at=now, strategy=self._strategy, latest=latest, counts=dict(self._new))

@@ -27,7 +27,7 @@ from events import LegPlan, StrategyChanged
 from option_selection import resolve_legs
 from ports import Alerts, JournalWriter
 from strategy.config import StrategyConfig
-from strategy.record import Refusal, Refusals, StrategyHistory, StrategyState, StrategyStatistics, statistics_of
+from strategy.record import FLUSH_EVERY, Refusal, Refusals, StrategyHistory, StrategyState, StrategyStatistics, statistics_of
 from trade_lifecycle import TradeLifecycle
 
 
@@ -86,6 +86,7 @@ class StrategyRunner:
         journal: JournalWriter,
         alerts: Alerts,
         seed: StrategyHistory | None = None,
+        flush_every: timedelta = FLUSH_EVERY,
     ) -> None:
         self.config = config
         self.state = StrategyState.RUNNING if seed is None else seed.state
@@ -95,7 +96,7 @@ class StrategyRunner:
         self._interval = timedelta(seconds=config.check_interval_seconds)
         self._next_look: datetime | None = None
         self._account: AccountSnapshot | None = None
-        self._refusals = Refusals(config.name)
+        self._refusals = Refusals(config.name, flush_every)
         self._seen = ""
         lifecycle.bind(config.name, config.exit_conditions)
         lifecycle.on_closed(self._tell_closed)
@@ -156,7 +157,7 @@ class StrategyRunner:
             self._report("error", f"{self.name} cannot enter: {error}", "no trade was opened; the message says what is wrong")
 
     def flush_refusals(self) -> None:
-        """Journal what refused since the last time, at most once a minute. Raises JournalError; then it is tried again."""
+        """Journal what refused since the last time, at most once per flush_every. Raises JournalError; then it is tried again."""
         now = self._now()
         event = self._refusals.due(now)
         if event is not None:

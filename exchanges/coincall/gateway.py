@@ -129,18 +129,21 @@ class CoincallMarket:
         return self._client.instruments(underlying)
 
     def chain(self, underlying: str, listed: Sequence[Option], expiry: datetime | None = None, /) -> Chain:
-        """Return the quotes of the listed options (of one expiry, or all), timed by receipt, and the index price.
+        """Return the quotes of the listed options (of one expiry, or all) and the index price, as old as the older of the two.
 
-        The index comes from another endpoint: where that fails it is None, which is unknown, and the quotes stand.
+        The venue's chain carries no time of its own; that of the index, from another endpoint, tells when the market behind both
+        was last looked at. Where that endpoint fails the index is None, which is unknown, and the quotes are timed by receipt.
         """
-        lines, at = self._client.chain(_index_symbol(underlying), expiry)
+        lines, received = self._client.chain(_index_symbol(underlying), expiry)
+        index, told = self._index_or_unknown(underlying)
+        at = received if told is None else min(received, told)
         by_symbol = {line.symbol: line for line in lines}
         quotes = tuple(
             by_symbol[option.symbol].on(option, at)
             for option in listed
             if option.symbol in by_symbol and (expiry is None or option.expiry == expiry)
         )
-        return Chain(underlying, at, self._index_or_unknown(underlying), quotes)
+        return Chain(underlying, at, index, quotes)
 
     def book(self, symbol: str, /) -> OrderBook:
         """Return the order book of one option, timed by receipt."""
@@ -159,12 +162,12 @@ class CoincallMarket:
             raise DataNotFresh(VENUE, "index", f"no index price of {symbol}")
         return line.price, _source_time(line.ts, at)
 
-    def _index_or_unknown(self, underlying: str) -> Decimal | None:
+    def _index_or_unknown(self, underlying: str) -> tuple[Decimal | None, datetime | None]:
         try:
-            return self.index(underlying)[0]
+            return self.index(underlying)
         except VenueError as error:
             logger.warning("coincall index unknown underlying={} reason={}", underlying, error.reason)
-            return None
+            return None, None
 
 
 def _index_symbol(underlying: str) -> str:
@@ -181,7 +184,7 @@ def _source_time(ts: int | None, received: datetime) -> datetime:
 
 
 def _windows(since: datetime, now: datetime, ahead: timedelta) -> Iterator[tuple[datetime, datetime | None]]:
-    """Cut the time since a moment of our clock into windows that the venue takes, by its clock, which is ahead of ours; the last is open."""
+    """Cut the time since a moment of our clock into windows that the venue takes, told by its clock; the last one is open."""
     since, now = since + ahead, now + ahead
     while now - since > LONGEST_WINDOW:
         yield since, since + LONGEST_WINDOW

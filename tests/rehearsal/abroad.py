@@ -35,12 +35,12 @@ SETTINGS = {
 STRATEGY = """
 from strategy import *
 
-def abroad():
+def abroad(name="abroad", expiry={expiry}):
     return StrategyConfig(
-        name="abroad",
+        name=name,
         legs=[
-            LegSpec("C", side={side}, qty="{call}", strike_criteria={strike_call}, expiry_criteria={expiry}),
-            LegSpec("P", side={side}, qty="{put}", strike_criteria={strike_put}, expiry_criteria={expiry}),
+            LegSpec("C", side={side}, qty="{call}", strike_criteria={strike_call}, expiry_criteria=expiry),
+            LegSpec("P", side={side}, qty="{put}", strike_criteria={strike_put}, expiry_criteria=expiry),
         ],
         entry_conditions=[{entry}],
         exit_conditions=[max_hold_hours({hold} / 3600)],
@@ -53,7 +53,10 @@ def abroad():
         check_interval_seconds=0.1,
     )
 
-STRATEGIES = [abroad]
+def at(days):
+    return lambda: abroad(f"abroad-{{days}}", {{"dte": days}})
+
+STRATEGIES = [abroad, *map(at, {more_days})]
 """
 
 
@@ -68,11 +71,12 @@ class Plan:
     strike_put: str = '{"type": "strike", "value": 90000}'
     expiry: str = '{"dte": "next"}'
     entry: str = ""
-    hold: float = 0.5
+    hold: float = 0.1
     patience: float = 0.4
     rounds: int = 5
     incomplete: str = "unwind"
     a_day: int = 1
+    more_days: tuple[int, ...] = ()  # the same again, once for each expiry so many days away
 
     def write(self, folder: Path) -> Path:
         """Write it as a user's strategies file."""
@@ -159,6 +163,12 @@ def _holdings(exchange: OtherExchange, symbol: str, sign: int, target: Decimal) 
             yield f"{symbol}: flipped to {held * sign}"
         if held > target:
             yield f"{symbol}: held {held * sign}, wanted {target}"
+
+
+def busiest(world: World, seconds: float, *parts: str) -> int:
+    """Return how many requests for these parts of paths arrived in the busiest span of so many seconds."""
+    times = [at for at, path in world.server.requests if any(part in path for part in parts)]
+    return max((sum(begin <= at < begin + seconds for at in times) for begin in times), default=0)
 
 
 def left_over(world: World) -> list[str]:

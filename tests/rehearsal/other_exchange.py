@@ -19,6 +19,7 @@ NEW, FILLED, PARTIAL, CANCELED, PRE_CANCEL, CANCELING, INVALID, EXERCISED = 0, 1
 WORKING = frozenset({NEW, PARTIAL, PRE_CANCEL, CANCELING})
 LOT, TICK = Decimal("0.01"), Decimal("0.1")
 TAKER_FEE, FEE_CAP = Decimal("0.0003"), Decimal("0.125")
+PLANNED = "planned by the script"
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 
 
@@ -49,6 +50,7 @@ class Order:
     fee: Decimal = ZERO
     updated: int = 0
     gone_at: int | None = None  # when a cancel that is under way becomes final
+    late: Decimal = ZERO  # what it fills at that moment
     born: float = field(default_factory=time.monotonic)  # by no clock that a test sets
 
     @property
@@ -121,10 +123,11 @@ class Listed:
 
 @dataclass
 class Race:
-    """What the next cancel in a symbol meets: a fill first, then some seconds in states 4 and 5."""
+    """What the next cancel in a symbol meets: a fill first, then some seconds in states 4 and 5, and a late fill at their end."""
 
     fill: Decimal = ZERO
     seconds: float = 0
+    late: Decimal = ZERO
 
 
 @dataclass
@@ -135,7 +138,7 @@ class Ledger:
     orders: list[Order] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     exercises: list[Exercise] = field(default_factory=list)
-    refusals: list[tuple[int, str]] = field(default_factory=list)
+    refusals: list[tuple[int, str]] = field(default_factory=list)  # those that no script planned
     cancels: list[int] = field(default_factory=list)
     touched: list[str] = field(default_factory=list)
     reach: dict[str, Decimal] = field(default_factory=dict)  # most that the client's orders held and could have come to hold, per symbol
@@ -262,8 +265,7 @@ class OtherExchange:
             now = self.now()
             for order in self.ledger.orders:
                 if order.state in WORKING and order.gone_at is not None:
-                    left = order.gone_at - now
-                    order.state = CANCELED if left <= 0 else CANCELING
+                    self._go(order, now)
                 if order.state in WORKING and self.options[order.symbol].expiry <= now:
                     order.state, order.updated = EXERCISED, now
             for option in self.options.values():
@@ -291,7 +293,8 @@ class OtherExchange:
             try:
                 return self._create(body)
             except Refused as no:
-                self.ledger.refusals.append((no.code, str(body.get("symbol"))))
+                if no.text != PLANNED:
+                    self.ledger.refusals.append((no.code, str(body.get("symbol"))))
                 raise
 
     def arrived(self, body: Mapping[str, object]) -> None:
@@ -320,7 +323,7 @@ class OtherExchange:
             if order.state not in WORKING or order.gone_at is not None:
                 raise Refused(11101, "Order has been cancelled")
             order.updated = self.now()
-            order.gone_at = self.now() + int(race.seconds * 1000)
+            order.gone_at, order.late = self.now() + int(race.seconds * 1000), race.late
             order.state = PRE_CANCEL if race.seconds > 0 else CANCELED
 
     def find(self, body: Mapping[str, object]) -> Order:
@@ -343,7 +346,7 @@ class OtherExchange:
         self.advance()
         planned = self.planned_refusals.get(order.symbol)
         if planned:
-            raise Refused(planned.pop(0), "planned")
+            raise Refused(planned.pop(0), PLANNED)
         if any(o.client_id == order.client_id for o in self.ledger.orders):
             raise Refused(10577, "Duplicated client order ID.")
         if option.expiry <= now:
@@ -417,6 +420,15 @@ class OtherExchange:
         self.cash -= qty * price * order.sign + fee
         self._note_reach(order.symbol)
         return qty
+
+    def _go(self, order: Order, now: int) -> None:
+        """Take a cancel that is under way one step on; at its end a late fill comes first."""
+        if order.gone_at is None or now < order.gone_at:
+            order.state = CANCELING
+            return
+        self._execute(order, min(order.late, order.remaining), order.price)
+        if order.state != FILLED:
+            order.state = CANCELED
 
     def _settle(self, option: Listed, now: int) -> None:
         held = sum((t.qty * t.order.sign for t in self.ledger.trades if t.order.symbol == option.symbol), ZERO)

@@ -13,20 +13,22 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from clock import monotonic, pause
 from trade_lifecycle import TradeState
 
-from tests.rehearsal.abroad import CALL, PUT, QTY, Plan, World, a_world, breaches, left_over
-from tests.rehearsal.other_exchange import BUY, SELL, Order, Race
+from tests.rehearsal.abroad import QTY, Plan, World, a_world, breaches, left_over
+from tests.rehearsal.other_exchange import BUY, SELL, Order, OtherExchange, Race
 from tests.rehearsal.other_server import CANCEL, CREATE, Fault, Kind
 from tests.rehearsal.stage import until
 
 CALM = 120.0  # how long the last trades may take to end once everything works again, real seconds
 LOTS = [Decimal("0.01"), Decimal("0.02"), QTY]
 ANSWERED = (Kind.HTML, Kind.CUT, Kind.SHORT, Kind.NONSENSE, Kind.DROP, Kind.RESET)
+MORE_DAYS = (10, 17, 24)  # one strategy for each beside the nearest expiry, so that their ledgers stay apart
 REFUSALS = (10529, 10531, 10532, 10534, 10004)
 
 
@@ -58,18 +60,19 @@ class Storm:
 
     def __init__(self, world: World, rng: random.Random) -> None:
         self._world, self._rng = world, rng
+        self._symbols = [symbol for symbol in world.exchange.options if symbol.endswith(("-110000-C", "-90000-P"))]
         self.counts: Counter[str] = Counter()
         self.foreign: list[Order] = []
         self._acts: Sequence[tuple[int, Callable[[], None]]] = (
-            (6, self._thin),
-            (6, self._move),
-            (4, self._race),
-            (3, self._refuse),
-            (3, self._outage),
-            (3, self._kill),
-            (2, self._restart),
+            (12, self._thin),
+            (12, self._move),
+            (8, self._race),
+            (4, self._refuse),
+            (2, self._outage),
+            (2, self._kill),
+            (1, self._restart),
             (2, self._lag),
-            (2, self._strangers),
+            (3, self._strangers),
             (1, self._clock),
         )
 
@@ -83,7 +86,7 @@ class Storm:
             self.counts[act.__name__.strip("_")] += 1
             act()
             self._revive()
-            pause(self._rng.uniform(0.1, 1.2))
+            pause(self._rng.uniform(0.05, 0.6))
 
     def calm(self) -> None:
         """Let everything work again."""
@@ -94,7 +97,7 @@ class Storm:
             exchange.races.clear()
             exchange.planned_refusals.clear()
             exchange.lag_seconds, exchange.clock_offset_ms = 0, 0
-        for symbol in (CALL, PUT):
+        for symbol in self._symbols:
             exchange.quote(symbol, 990, 1010)
         self._revive()
 
@@ -105,7 +108,7 @@ class Storm:
     def _chance(self, path: str) -> Fault | None:
         """Say whether this request meets something: writes often, reads now and then."""
         write = CREATE in path or CANCEL in path
-        if self._rng.random() >= (0.3 if write else 0.04):
+        if self._rng.random() >= (0.2 if write else 0.02):
             return None
         fault = self._fault(write=write)
         self.counts[f"{fault.kind}{' lost' if fault.acted else ''}"] += 1
@@ -128,7 +131,7 @@ class Storm:
     # ---- what happens
 
     def _either(self) -> str:
-        return self._rng.choice((CALL, PUT))
+        return self._rng.choice(self._symbols)
 
     def _thin(self) -> None:
         self._world.exchange.quote(self._either(), 990, 1010, depth=self._rng.choice(LOTS))
@@ -138,15 +141,15 @@ class Storm:
         self._world.exchange.quote(self._either(), mid - 10, mid + 10)
 
     def _race(self) -> None:
-        fill = self._rng.choice([Decimal(0), *LOTS])
-        self._world.exchange.race(self._either(), Race(fill=fill, seconds=self._rng.choice((0, 0.5, 2))))
+        fill, late = (self._rng.choice([Decimal(0), *LOTS]) for _ in range(2))
+        self._world.exchange.race(self._either(), Race(fill=fill, seconds=self._rng.choice((0, 0.5, 2, 4)), late=late))
 
     def _refuse(self) -> None:
         self._world.exchange.refuse(self._either(), self._rng.choice(REFUSALS))
 
     def _outage(self) -> None:
         self._world.server.vanish()
-        pause(self._rng.uniform(0.2, 5))
+        pause(self._rng.uniform(0.2, 4))
         self._world.server.restore()
 
     def _kill(self) -> None:
@@ -175,9 +178,11 @@ class Storm:
 def weather(home: Path, seed: int, seconds: float) -> Scorecard:
     """Run one storm in a directory of its own and return its scorecard."""
     card = Scorecard(seed)
-    with a_world(home) as world:
+    morning = datetime.now(UTC).replace(hour=8, minute=0, second=0, microsecond=0)
+    expiries = tuple(morning + timedelta(days=days) for days in (3, *MORE_DAYS))
+    with a_world(home, OtherExchange(expiries=expiries)) as world:
         storm = Storm(world, random.Random(seed))
-        world.trader.begin(Plan(hold=0.5, patience=0.5, rounds=12, a_day=0))
+        world.trader.begin(Plan(hold=0.5, patience=0.5, rounds=12, a_day=0, more_days=MORE_DAYS))
         storm.blow(seconds)
         storm.calm()
         _end(world, card)
@@ -189,7 +194,8 @@ def weather(home: Path, seed: int, seconds: float) -> Scorecard:
 
 def _end(world: World, card: Scorecard) -> None:
     """Pause the strategy, wait for its trades to end, and note what is left."""
-    world.trader.ask("--pause", "abroad")
+    for name in ("abroad", *(f"abroad-{days}" for days in MORE_DAYS)):
+        world.trader.ask("--pause", name)
     try:
         until(lambda: not [trade for trade in world.trader.trades() if trade.active], "every trade ends", CALM)
     except AssertionError:

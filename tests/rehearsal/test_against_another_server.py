@@ -14,7 +14,7 @@ import pytest
 
 from clock import pause
 
-from tests.rehearsal.abroad import CALL, FAR, PUT, QTY, Plan, World, a_world, breaches, left_over
+from tests.rehearsal.abroad import CALL, FAR, PUT, QTY, Plan, World, a_world, breaches, busiest, left_over
 from tests.rehearsal.other_exchange import BUY, CANCELED, NEW, SELL, OtherExchange, Race, symbol_of
 from tests.rehearsal.other_server import CANCEL, CREATE, Fault, Kind, lost_answer
 from tests.rehearsal.stage import GOODBYE, LONG
@@ -45,19 +45,20 @@ def net_of(line: str) -> Decimal:
 # ---- the slow one first, so that the others run beside it
 
 
-def test_an_order_that_never_arrived_is_sent_under_a_new_name_once_that_is_sure(world: World) -> None:
-    world.server.plan(Fault(Kind.DROP, CREATE), Fault(Kind.RESET, CREATE))
+def test_an_order_that_never_arrived_is_sent_anew_once_that_is_sure_and_a_late_one_is_found(world: World) -> None:
+    world.server.plan(Fault(Kind.DROP, CREATE), Fault(Kind.DELAY, CREATE, seconds=3.5))  # we wait 2 s for an answer
 
     world.trader.begin(Plan(patience=60))
 
     world.trader.hear("trade closed", within=LONG)
     assert all_traded(world.exchange)
+    assert len(world.exchange.ledger.arrivals) == 5
     assert breaches(world) == []
     assert left_over(world) == []
 
 
 def test_an_option_held_to_its_end_is_settled_by_the_venues_row(tmp_path: Path) -> None:
-    end = datetime.now(UTC) + timedelta(seconds=7)
+    end = datetime.now(UTC) + timedelta(seconds=5)
     with a_world(tmp_path, OtherExchange(expiries=(end, FAR), strikes=(90_000, 110_000))) as world:
         world.exchange.generous = True
         for symbol in (symbol_of(end, 110_000, "C"), symbol_of(end, 90_000, "P")):
@@ -86,6 +87,17 @@ def test_a_trade_lives_its_whole_life_and_its_result_is_what_the_cash_says(world
     assert all_traded(world.exchange)
     assert breaches(world) == []
     assert left_over(world) == []
+
+
+def test_a_structure_that_was_sold_is_bought_back_and_the_documented_limits_are_kept(world: World) -> None:
+    world.trader.begin(Plan(side=2, a_day=2))
+
+    world.trader.hear("trade closed", times=2)
+    assert [world.exchange.traded(PUT, side) for side in (BUY, SELL)] == [2 * QTY, 2 * QTY]
+    assert breaches(world, side=2) == []
+    assert left_over(world) == []
+    limits = {("account/summary",): 2, ("position/get", "order/pending"): 5, ("order/history", "trade/history"): 5}
+    assert {parts: count for parts, limit in limits.items() if (count := busiest(world, 1, *parts)) > limit} == {}
 
 
 def test_after_stopping_no_order_is_sent(world: World) -> None:
@@ -126,7 +138,7 @@ def test_l5_whatever_way_the_answer_to_a_create_is_lost_no_order_is_sent_twice(w
     world.server.plan(*(Fault(kind, CREATE, acted=True) for kind in LOSSES))
     world.server.plan(Fault(Kind.STATUS, CREATE, acted=True, code=500), Fault(Kind.CODE, CREATE, acted=True, code=10000))
 
-    world.trader.begin(Plan(a_day=2, hold=0.1))
+    world.trader.begin(Plan(a_day=2))
 
     world.trader.hear("trade closed", times=2)
     assert [world.exchange.traded(CALL, side) for side in (BUY, SELL)] == [2 * QTY, 2 * QTY]
@@ -135,22 +147,11 @@ def test_l5_whatever_way_the_answer_to_a_create_is_lost_no_order_is_sent_twice(w
     assert left_over(world) == []
 
 
-def test_an_order_that_arrives_after_we_stopped_waiting_is_found(world: World) -> None:
-    world.server.plan(Fault(Kind.DELAY, CREATE, seconds=3.5), Fault(Kind.DELAY, CREATE, seconds=2.5, acted=True))
-
-    world.trader.begin(Plan(patience=10, hold=0.1))
-
-    world.trader.hear("trade closed")
-    assert all_traded(world.exchange)
-    assert breaches(world) == []
-    assert left_over(world) == []
-
-
 def test_l4_whatever_way_the_answer_to_a_cancel_is_lost_no_leg_is_doubled(world: World) -> None:
     world.exchange.generous = False
-    world.server.plan(*(Fault(kind, CANCEL, acted=True) for kind in LOSSES[:3]), Fault(Kind.DROP, CANCEL))
+    world.server.plan(*(Fault(kind, CANCEL, acted=True) for kind in LOSSES[:3]))
 
-    world.trader.begin(Plan(hold=0.1, rounds=30))
+    world.trader.begin(Plan(rounds=30))
 
     world.trader.hear("trade closed", within=LONG)
     assert all_traded(world.exchange)
@@ -176,11 +177,11 @@ def test_a_killed_daemon_finds_the_order_whose_answer_it_never_heard(world: Worl
 # ---- an exchange that is slow, partial and contrary
 
 
-def test_l3_l8_what_fills_during_a_cancel_is_not_bought_again(world: World) -> None:
+def test_l3_l6_l8_what_fills_during_a_cancel_is_not_bought_again(world: World) -> None:
     world.exchange.generous = False
     lot = Decimal("0.01")
-    world.exchange.race(CALL, Race(fill=lot, seconds=1.5), Race(fill=QTY), Race(fill=lot))
-    world.exchange.race(PUT, Race(seconds=1), Race(fill=lot, seconds=1))
+    world.exchange.race(CALL, Race(fill=lot), Race(fill=QTY), Race(fill=lot))
+    world.exchange.race(PUT, Race(seconds=2.5, late=lot))
     world.exchange.quote(PUT, 990, 1010, depth=lot)
 
     world.trader.begin(Plan(patience=0.5, rounds=30))
@@ -193,23 +194,23 @@ def test_l3_l8_what_fills_during_a_cancel_is_not_bought_again(world: World) -> N
     assert left_over(world) == []
 
 
-def test_l12_a_leg_that_is_refused_for_good_has_the_other_one_unwound(world: World) -> None:
-    world.exchange.refuse(PUT, 10529, 10558, 10531)
+@pytest.mark.parametrize("code", [10529, *(pytest.param(code, marks=pytest.mark.soak) for code in (10531, 10534, 10558, 10540))])
+def test_l12_a_leg_that_is_refused_for_good_has_the_other_one_unwound(world: World, code: int) -> None:
+    world.exchange.refuse(PUT, code)
 
-    world.trader.begin(Plan(a_day=3))
+    world.trader.begin(Plan())
 
-    world.trader.hear("trade failed", times=3)
+    world.trader.hear("trade failed")
     assert world.exchange.traded(PUT, BUY) == 0
-    assert world.exchange.traded(CALL, BUY) == world.exchange.traded(CALL, SELL) == 3 * QTY
-    assert [line for line in breaches(world) if "10558" not in line] == []  # that refusal was ours
+    assert world.exchange.traded(CALL, BUY) == world.exchange.traded(CALL, SELL) == QTY
+    assert breaches(world) == []
     assert left_over(world) == []
 
 
 def test_an_order_that_lists_show_late_is_not_sent_again(world: World) -> None:
-    world.exchange.lag_seconds = 2
-
+    world.exchange.lag_seconds = 1.5
     world.server.plan(lost_answer(CREATE))
-    world.trader.begin(Plan(hold=0.1))
+    world.trader.begin(Plan())
 
     world.trader.hear("trade closed")
     assert len(world.exchange.ledger.arrivals) == 4
@@ -244,17 +245,28 @@ def test_reads_that_fail_in_every_way_end_in_the_same_trade(world: World) -> Non
     assert breaches(world) == []
 
 
-def test_a_clock_that_differs_from_the_venues_is_made_up_for(world: World) -> None:
+def test_a_venue_whose_clock_is_ahead_and_is_then_set_back_is_traded_with(world: World) -> None:
     world.exchange.clock_offset_ms = 30_000
     world.trader.begin(Plan(hold=1.5))
     world.wait(lambda exchange: exchange.traded(CALL, BUY) == QTY, "the call is bought")
 
-    world.exchange.clock_offset_ms = -20_000  # the venue sets its clock
+    world.exchange.clock_offset_ms = 0
 
     world.trader.hear("trade closed")
     assert all_traded(world.exchange)
     assert breaches(world) == []
     assert left_over(world) == []
+
+
+@pytest.mark.xfail(reason="the index's time is compared with our clock without the measured skew: every chain looks 90 s old")
+def test_a_venue_whose_clock_is_behind_is_traded_with(world: World) -> None:
+    world.exchange.clock_offset_ms = -90_000
+
+    world.trader.begin(Plan())
+
+    world.trader.hear("trade closed", within=5)
+    assert all_traded(world.exchange)
+    assert breaches(world) == []
 
 
 # ---- what is not ours
@@ -275,9 +287,10 @@ def test_l20_orders_and_holdings_of_others_are_left_alone(world: World) -> None:
     assert breaches(world) == []
 
 
+@pytest.mark.soak
 def test_an_order_that_a_person_cancels_at_the_venue_is_not_a_riddle(world: World) -> None:
     world.exchange.generous = False
-    world.trader.begin(Plan(patience=2))
+    world.trader.begin(Plan(patience=1))
     world.wait(lambda exchange: len(exchange.working()) == 2, "both legs rest")
 
     for order in world.exchange.working():
@@ -352,7 +365,17 @@ def test_l38_an_index_that_stands_still_does_not_keep_a_trade_from_closing(tmp_p
         world.trader.hear("trade closed", within=85)
 
 
-@pytest.mark.xfail(reason="CoincallMarket.chain drops the index's own time: a price of an hour ago passes as one of now")
+@pytest.mark.soak
+@pytest.mark.xfail(reason="a chain is as old as its index, so quotes for closing vanish with it, though the book is fresh")
+def test_l38_an_index_whose_time_has_stopped_does_not_keep_a_trade_from_closing(world: World) -> None:
+    world.trader.begin(Plan(hold=5))
+    world.trader.hear("trade open id")
+    world.exchange.freeze()
+
+    world.trader.hear("trade closed", within=12)
+    assert left_over(world) == []
+
+
 def test_l38_an_index_of_an_hour_ago_does_not_count_as_one_of_now(world: World) -> None:
     world.exchange.freeze(age_seconds=3600)
 
@@ -388,7 +411,7 @@ def test_a_holding_that_a_strangers_trade_nets_away_waits_for_a_person_and_never
     pause(QUIET)
     assert world.exchange.position(CALL) == -QTY
     assert world.exchange.net(PUT) == 0
-    assert [line for line in breaches(world) if "10536" not in line] == []
+    assert breaches(world) == []
 
 
 @pytest.mark.soak

@@ -85,9 +85,9 @@ def test_missing_keys_are_named_with_where_to_get_and_to_write_them(tmp_path: Pa
 
 
 def test_production_without_the_explicit_word_is_refused(tmp_path: Path) -> None:
-    keys = {"COINCALL_API_KEY_PROD": "some-key-of-mine", "COINCALL_API_SECRET_PROD": "some-secret-of-mine"}
+    settings = {"TRADING_ENVIRONMENT": "production", "COINCALL_API_KEY_PROD": "a-key-of-mine", "COINCALL_API_SECRET_PROD": "secret-of-mine"}
 
-    said = refused(a_trader(tmp_path, TRADING_ENVIRONMENT="production", **keys))
+    said = refused(Trader(tmp_path, settings=settings))
 
     assert "trades real money: add --live to say so" in said
     assert "of-mine" not in said
@@ -162,11 +162,8 @@ def test_a_syntax_error_in_a_strategies_file_is_told_with_its_line(trader: Trade
     ],
     ids=["criteria with a typo", "negative timeout", "field with a typo", "no quantity", "negative quantity"],
 )
-@pytest.mark.parametrize("arguments", [(), ("--check",)], ids=["run", "check"])
-def test_a_strategy_that_cannot_be_right_is_refused_before_the_start(
-    trader: Trader, wrong: dict[str, str], said: str, arguments: tuple[str, ...]
-) -> None:
-    told = refused(trader, "--strategies-file", a_file(trader.home, **wrong), *arguments)
+def test_a_strategy_that_cannot_be_right_is_refused_before_the_start(trader: Trader, wrong: dict[str, str], said: str) -> None:
+    told = refused(trader, "--strategies-file", a_file(trader.home, **wrong))
 
     assert said in told
     assert "mine" in told
@@ -185,6 +182,12 @@ def test_l16_a_quantity_that_the_venue_does_not_trade_opens_nothing_and_says_why
         assert said in told
         assert "0.01" in told
         holds_still(trader, exchange)
+
+
+def test_a_check_tells_a_wrong_strategy_without_a_start(trader: Trader) -> None:
+    said = refused(trader, "--check", "--strategies-file", a_file(trader.home, more=", execution=ExecutionParams(max_requote_rounds=0)"))
+
+    assert "max_requote_rounds must be 1 or more, not 0" in said
 
 
 def test_one_strategy_that_cannot_be_loaded_does_not_stop_the_others(trader: Trader, tmp_path: Path) -> None:
@@ -275,7 +278,7 @@ def test_l29_a_damaged_journal_is_set_aside_and_the_daemon_manages_but_opens_not
     arguments = ("--strategies-file", str(a_strategies_file(tmp_path, hold=0.1, a_day=0)))
     with cast(trader):
         trader.start(*arguments)
-        trader.hear("trade closed", times=3)
+        trader.hear("trade closed", times=2)
         trader.stop()
         before = openings(exchange)
         journal = trader.state / "journal.db"

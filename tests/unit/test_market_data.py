@@ -11,7 +11,7 @@ import pytest
 from clock import SimulatedClock
 from domain import Chain, Level, Option, OrderBook, Severity
 from errors import DataNotFresh, ExchangeUnavailable, NoMatchingInstrument
-from market_data import MarketData
+from market_data import Cadence, MarketData
 from workers import InlinePool
 
 from tests.unit.chains import NOW, a_chain, a_quote, an_expiry, an_option
@@ -95,7 +95,7 @@ class Desk:
         self.pool = HeldPool()
         self.alerts = FakeAlerts()
         pool = InlinePool() if at_once else self.pool
-        self.market = MarketData(self.reader, pool, self.clock, self.alerts, frozen_after=frozen_after)
+        self.market = MarketData(self.reader, pool, self.clock, self.alerts, Cadence(frozen_after=frozen_after))
 
     def live(self, span: timedelta, step: timedelta = S) -> None:
         """Let time pass in steps, with a tick and instant workers at each."""
