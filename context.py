@@ -103,7 +103,7 @@ def pace_of(settings: Settings, clock: Clock, spacing: timedelta | None) -> Pace
             max_age=max_age + (spacing or timedelta(0)),
             ask_every=max(settings.max_data_age / 3, real / 5),
             forget_after=max(timedelta(minutes=2), real * 5),
-            frozen_after=max(settings.frozen_after, real * 60) if spacing is None else None,
+            frozen_after=max(settings.frozen_after, real * 60 if speed > 1 else settings.frozen_after) if spacing is None else None,
         ),
         patience=patience,
         shortest_round=timedelta(0) if speed == 1 else real / 4,

@@ -73,6 +73,7 @@ class MarketData:
         """Return the fresh chain of an underlying, of one expiry or all; raise DataNotFresh (a worker is at it) without one."""
         chain = self._chains.get((underlying, expiry))
         self._still.require_moving(underlying)
+        self._still.require_recent(chain, self._max_age)
         return chain
 
     def book(self, symbol: str, *, max_age: timedelta | None = None) -> OrderBook:
@@ -86,7 +87,10 @@ class MarketData:
         return price
 
     def quotes(self, options: Iterable[Option]) -> Mapping[str, Quote]:
-        """Return the fresh quotes of the options by symbol; those without one are left out, and a worker is at them."""
+        """Return the fresh quotes of the options by symbol; those without one are left out, and a worker is at them.
+
+        An index that stands still does not take them away: entries wait for it, but what is held can still be left.
+        """
         now = self._clock.now()
         groups: dict[tuple[str, datetime], set[str]] = {}
         for option in options:
@@ -107,7 +111,7 @@ class MarketData:
 
     def _known_quotes(self, underlying: str, expiry: datetime) -> Sequence[Quote]:
         try:
-            return self.chain(underlying, expiry).quotes
+            return self._chains.get((underlying, expiry)).quotes
         except DataNotFresh:
             return ()
 
@@ -315,6 +319,14 @@ class _Stillness:
         if still > limit:
             message = f"the index of {underlying} ({source}) has been {price} for {_seconds(still)}, while it was asked for again and again"
             self._alerts.alert(Severity.CRITICAL, f"index of {underlying} stands still", message, _INDEX_HINT)
+
+    def require_recent(self, chain: Chain, max_age: timedelta) -> None:
+        """Raise DataNotFresh, and call a person, if the index that a chain is measured against is too old by its own time."""
+        if chain.index_at is None or (age := self._clock.now() - chain.index_at) <= max_age:
+            return
+        said = f"the index of {chain.underlying} is {_seconds(age)} old by the venue's own time, at most {_seconds(max_age)}"
+        self._alerts.alert(Severity.CRITICAL, f"index of {chain.underlying} stands still", said, _INDEX_HINT)
+        raise DataNotFresh("market", f"index {chain.underlying}", said)
 
     def require_moving(self, underlying: str) -> None:
         """Raise DataNotFresh if a source's index price has stood for too long."""

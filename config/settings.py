@@ -58,7 +58,7 @@ class Settings(BaseModel):
     max_data_age: Annotated[timedelta, BeforeValidator(seconds("1", "3600"))] = Field(
         timedelta(seconds=30), alias="TRADER_MAX_DATA_AGE_SECONDS"
     )
-    frozen_after: Annotated[timedelta, BeforeValidator(seconds("1", "86400"))] = Field(
+    frozen_after: Annotated[timedelta, BeforeValidator(seconds("30", "86400"))] = Field(
         timedelta(seconds=300), alias="TRADER_FROZEN_AFTER_SECONDS"
     )
     http_timeout: Annotated[timedelta, BeforeValidator(seconds("1", "300"))] = Field(

@@ -87,12 +87,13 @@ class Quote:
 
 @dataclass(frozen=True)
 class Chain:
-    """All listed options of an underlying at a moment, with the index price they are measured against."""
+    """All listed options of an underlying at a moment, with the index price they are measured against and the moment of that price."""
 
     underlying: str
     at: datetime
     index: Decimal | None
     quotes: tuple[Quote, ...]
+    index_at: datetime | None = None
 
     @cached_property
     def by_expiry(self) -> Mapping[datetime, tuple[Quote, ...]]:

@@ -107,7 +107,14 @@ class Liquidity:
         side, lots = flow.side.sign, _whole(flow.qty, book.lot)
         if lots > 0:
             price = _whole(flow.limit, book.tick, ROUND_FLOOR if side > 0 else ROUND_CEILING)
+            self.matching.printed.clear()
             self.matching.take(house_order(self.matching.number(), book, side, price, lots, flow.at), flow.at)
+            self._quote_again(book, flow.at)
+
+    def _quote_again(self, book: Book, now: datetime) -> None:
+        """Let the market quote anew, behind what waits at its price, what others took from it: only users use up its quotes."""
+        for side, price, lots in self.matching.printed:
+            book.rest(house_order(self.matching.number(), book, side, price, lots, now))
 
     def _requote(self, book: Book, view: OptionView, now: datetime) -> None:
         wanted = {1: _grid(book, 1, view.bids), -1: _grid(book, -1, view.asks)}

@@ -20,10 +20,11 @@ _NEW = OrderState.NEW
 class Matching:
     """Matches takers against books, books the result, and numbers everything; next_id is the next free number."""
 
-    __slots__ = ("fees", "house", "next_id", "record")
+    __slots__ = ("fees", "house", "next_id", "printed", "record")
 
     def __init__(self, house: Account, fees: Account, record: Record, next_id: int) -> None:
         self.house, self.fees, self.record, self.next_id = house, fees, record, next_id
+        self.printed: list[tuple[int, int, int]] = []  # side, price and lots of market quotes that others took
 
     def number(self) -> int:
         """Return a number that was never given before, larger than all given before."""
@@ -154,6 +155,7 @@ class Matching:
         lots = min(taker.left, maker.left)
         taker.left -= lots
         maker.left -= lots
+        self.printed.append((maker.side, price, lots))
         self._tape(Trade(self.number(), taker, maker, price, lots, now), taker.book)
         if not maker.left:
             taker.book.remove(maker)

@@ -31,6 +31,9 @@ from strategy.record import FLUSH_EVERY, Refusal, Refusals, StrategyHistory, Str
 from trade_lifecycle import TradeLifecycle
 
 
+AWAITED = frozenset({"entries", "account"})  # what ends by itself within moments: looked at again on the next tick
+
+
 class ChainSource(Protocol):
     """Where the market comes from; `MarketData` is one."""
 
@@ -177,6 +180,8 @@ class StrategyRunner:
             logger.info("legs found name={} among {}: {}", self.name, self._seen, found)
             self._open(plans, "; ".join(reasons) or "nothing refuses")
         except _Refused as no:
+            if no.label in AWAITED:
+                self._next_look = account.now
             self._refuse(no.label, no.reason, account.now)
         except DataNotFresh as waiting:
             self._next_look = account.now  # the answer is on its way: look again on the next tick

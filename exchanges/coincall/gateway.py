@@ -129,21 +129,20 @@ class CoincallMarket:
         return self._client.instruments(underlying)
 
     def chain(self, underlying: str, listed: Sequence[Option], expiry: datetime | None = None, /) -> Chain:
-        """Return the quotes of the listed options (of one expiry, or all) and the index price, as old as the older of the two.
+        """Return the quotes of the listed options (of one expiry, or all), timed by receipt, and the index price with its own time.
 
-        The venue's chain carries no time of its own; that of the index, from another endpoint, tells when the market behind both
-        was last looked at. Where that endpoint fails the index is None, which is unknown, and the quotes are timed by receipt.
+        The venue's chain carries no time. The index comes from another endpoint: where that fails it is None, which is unknown,
+        and the quotes stand.
         """
-        lines, received = self._client.chain(_index_symbol(underlying), expiry)
-        index, told = self._index_or_unknown(underlying)
-        at = received if told is None else min(received, told)
+        lines, at = self._client.chain(_index_symbol(underlying), expiry)
+        index, index_at = self._index_or_unknown(underlying)
         by_symbol = {line.symbol: line for line in lines}
         quotes = tuple(
             by_symbol[option.symbol].on(option, at)
             for option in listed
             if option.symbol in by_symbol and (expiry is None or option.expiry == expiry)
         )
-        return Chain(underlying, at, index, quotes)
+        return Chain(underlying, at, index, quotes, index_at)
 
     def book(self, symbol: str, /) -> OrderBook:
         """Return the order book of one option, timed by receipt."""
@@ -160,7 +159,7 @@ class CoincallMarket:
         line = next((line for line in lines if line.symbol == symbol), None)
         if line is None or line.price is None:
             raise DataNotFresh(VENUE, "index", f"no index price of {symbol}")
-        return line.price, _source_time(line.ts, at)
+        return line.price, _source_time(line.ts, at, self._client.skew)
 
     def _index_or_unknown(self, underlying: str) -> tuple[Decimal | None, datetime | None]:
         try:
@@ -174,10 +173,13 @@ def _index_symbol(underlying: str) -> str:
     return f"{underlying}USD"
 
 
-def _source_time(ts: int | None, received: datetime) -> datetime:
-    """Return ts as the moment of the source where it can be one: older documents show digits of a calendar there (API 1.5)."""
+def _source_time(ts: int | None, received: datetime, ahead: timedelta) -> datetime:
+    """Return ts as the moment of the source by our clock, which the venue's is ahead of.
+
+    That of receipt where ts can be no time: older documents show digits of a calendar there (API 1.5).
+    """
     try:
-        said = None if ts is None else from_ms(ts)
+        said = None if ts is None else from_ms(ts) - ahead
     except OverflowError:
         said = None
     return received if said is None or not _OLDEST_TIME <= said <= received + _AHEAD else min(said, received)

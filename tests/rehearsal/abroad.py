@@ -96,6 +96,10 @@ class Emigrant(Trader):
         """Start the daemon with a plan's strategy."""
         self.start("--strategies-file", str(plan.write(self.home)))
 
+    def hear_anew(self, part: str, before: int) -> str:
+        """Wait until the story tells a text more than `before` times; return the newest line."""
+        return self.hear(part, times=before + 1)[-1]
+
 
 @dataclass
 class World:

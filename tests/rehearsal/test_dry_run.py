@@ -1,7 +1,6 @@
 """A dry run lives its whole life on the real market, and nothing of it reaches the exchange."""
 
 import signal
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,72 +9,63 @@ import pytest
 from events import LegFilled
 from trade_lifecycle import TradeState
 
-from tests.rehearsal.stage import LONG, Exchange, Trader, a_strategies_file, cast
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    one = Exchange(tmp_path / "venue")
-    with cast(one):
-        yield one
-
-
-@pytest.fixture
-def trader(tmp_path: Path, exchange: Exchange) -> Iterator[Trader]:
-    one = Trader(tmp_path / "trader", exchange=exchange)
-    with cast(one):
-        yield one
+from tests.rehearsal.stage import LONG, Exchange, Trader, a_strategies_file
 
 
 def test_a_dry_run_enters_leaves_and_tells_its_estimated_result_and_sends_no_order(
-    trader: Trader, exchange: Exchange, tmp_path: Path
+    trader_beside: Trader, exchange: Exchange, tmp_path: Path
 ) -> None:
-    trader.start("--strategies-file", str(a_strategies_file(tmp_path, hold=0.5)), "--dry-run")
-    result = trader.hear("trade estimate of a DRY RUN id=quick#1", within=LONG)[0]
-    trader.stop()
+    trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=0.5)), "--dry-run")
+    result = trader_beside.hear("trade estimate of a DRY RUN id=quick#1", within=LONG)[0]
+    trader_beside.stop()
 
-    [trade] = trader.trades()
+    [trade] = trader_beside.trades()
     ledger = exchange.ledger()
     assert (ledger.orders, ledger.fills, ledger.earned) == ([], [], Decimal(0))
     assert (trade.simulated, trade.state) == (True, TradeState.CLOSED)
     assert f"gross={trade.gross_profit} fees={trade.fees} net={trade.net_profit}" in result
-    assert "DRY RUN" in trader.lines("trade created")[0]
-    fills = [event for event in trader.events() if isinstance(event, LegFilled)]
+    assert "DRY RUN" in trader_beside.lines("trade created")[0]
+    fills = [event for event in trader_beside.events() if isinstance(event, LegFilled)]
     assert len(fills) == 4
     for event in fills:  # each entry and exit, with its price, in the log
-        assert trader.lines(f"order filled id={event.order}")[0].count(f"{event.fill.qty} {event.fill.symbol} @ {event.fill.price}") == 1
+        assert (
+            trader_beside.lines(f"order filled id={event.order}")[0].count(f"{event.fill.qty} {event.fill.symbol} @ {event.fill.price}")
+            == 1
+        )
     assert trade.gross_profit == sum((-event.fill.side.sign * event.fill.qty * event.fill.price for event in fills), Decimal(0))
     assert trade.fees > 0
 
 
-def test_the_status_tells_a_dry_run_from_a_trade(trader: Trader, tmp_path: Path) -> None:
-    trader.start("--strategies-file", str(a_strategies_file(tmp_path, hold=3600)), "--dry-run")
-    trader.hear("trade open id=quick#1", within=LONG)
+def test_the_status_tells_a_dry_run_from_a_trade(trader_beside: Trader, tmp_path: Path) -> None:
+    trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=3600)), "--dry-run")
+    trader_beside.hear("trade open id=quick#1", within=LONG)
 
-    assert "quick#1 open DRY RUN" in trader.ask("--status").stdout
+    assert "quick#1 open DRY RUN" in trader_beside.ask("--status").stdout
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_a_dry_run_is_resumed_and_left_after_a_restart(trader: Trader, exchange: Exchange, tmp_path: Path, end: str) -> None:
-    trader.start("--strategies-file", str(a_strategies_file(tmp_path, hold=3600)), "--dry-run")
-    trader.hear("trade open id=quick#1", within=LONG)
-    getattr(trader, end)()
+def test_a_dry_run_is_resumed_and_left_after_a_restart(trader_beside: Trader, exchange: Exchange, tmp_path: Path, end: str) -> None:
+    trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=3600)), "--dry-run")
+    trader_beside.hear("trade open id=quick#1", within=LONG)
+    getattr(trader_beside, end)()
 
-    trader.start("--strategies-file", str(a_strategies_file(tmp_path, hold=0.1)), "--dry-run")
+    trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=0.1)), "--dry-run")
 
-    trader.hear("trade closed id=quick#1", within=LONG)
-    trader.stop(signal.SIGINT)
+    trader_beside.hear("trade closed id=quick#1", within=LONG)
+    trader_beside.stop(signal.SIGINT)
     assert exchange.ledger().orders == []
 
 
-def test_a_dry_run_left_open_sends_nothing_when_the_next_start_is_a_real_one(trader: Trader, exchange: Exchange, tmp_path: Path) -> None:
-    trader.start("--strategies-file", str(a_strategies_file(tmp_path, hold=3600)), "--dry-run")
-    trader.hear("trade open id=quick#1", within=LONG)
-    trader.stop()
+def test_a_dry_run_left_open_sends_nothing_when_the_next_start_is_a_real_one(
+    trader_beside: Trader, exchange: Exchange, tmp_path: Path
+) -> None:
+    trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=3600)), "--dry-run")
+    trader_beside.hear("trade open id=quick#1", within=LONG)
+    trader_beside.stop()
 
-    trader.start("--strategies-file", str(a_strategies_file(tmp_path, hold=0.1)))
-    trader.hear("for=max_concurrent_trades")
-    trader.stop()
+    trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=0.1)))
+    trader_beside.hear("for=max_concurrent_trades")
+    trader_beside.stop()
 
     assert exchange.ledger().orders == []
-    assert [trade.state for trade in trader.trades()] == [TradeState.OPEN]
+    assert [trade.state for trade in trader_beside.trades()] == [TradeState.OPEN]
