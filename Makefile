@@ -4,7 +4,8 @@
 SHELL   := /bin/sh
 PYTHON  ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 ARGS    ?=
-WORKERS ?= 2
+# Twice the cores of a small machine: the rehearsals mostly wait (161 s with 2, 122 s with 4).
+WORKERS ?= 4
 UV_PIN  := uv==0.13.8
 VENV    := .venv
 PY      := $(VENV)/bin/python
@@ -47,7 +48,7 @@ bench: $(VENV)/.dev ## run every benchmark and print its figures (ONLY=bench_eng
 	@for each in $(or $(ONLY),$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do echo "== $$each"; $(PY) -m benchmarks.$$each $(ARGS) || exit 1; done
 
 soak: $(VENV)/.dev ## run the long tests
-	@$(PY) -m pytest tests -q -p no:benchmark -m soak --timeout 3600 $(ARGS) || test $$? -eq 5 # 5: there is none
+	@$(PY) -m pytest tests -q -p no:benchmark -m soak --timeout 3600 $(ARGS)
 
 cover: $(VENV)/.dev ## measure branch coverage: all of floors 0 to 4, nine tenths overall
 	@$(PY) -m coverage erase

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from account_manager import AccountManager, PositionMonitor
 from alerts import AlertDesk
 from auth import Credentials
-from clock import Clock, SystemClock
+from clock import Clock, SystemClock, monotonic
 from config import Settings
+from domain import Severity
+from events import AnyEvent, CloseNotified, TradeCreated
 from exchanges.coincall.client import CoincallClient
 from exchanges.coincall.gateway import CoincallAccount, CoincallMarket, CoincallOrders
 from exchanges.coincall.transport import Transport, validity_window
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from paper.dry_run import DryRunDesk
 
 ORDER_WORKERS = 4
+URGENT_WORKERS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,7 @@ class TradingContext:
     inbox: Inbox
     reads: ThreadPool
     writes: ThreadPool
+    urgent: ThreadPool
     transport: Transport
     market: MarketData
     account: AccountManager
@@ -69,12 +73,15 @@ class TradingContext:
     rehearsal: DryRunDesk | None
 
     def close(self, timeout: float) -> None:
-        """Let what is on its way to the venue finish, book what came of it, then let go of everything."""
-        self.writes.close(timeout)
-        self.reads.close(timeout / 4)
-        self.inbox.drain()
-        self.transport.close()
-        self.opened.journal.close()
+        """Let what is on its way to the venue finish, book what came of it, then let go of everything, within timeout (real seconds)."""
+        deadline = monotonic() + timeout
+        for pool in (self.writes, self.urgent, self.reads):
+            pool.close(max(0.1, deadline - monotonic() - (0.5 if pool is not self.reads else 0)))
+        try:
+            self.inbox.drain()
+        finally:
+            self.transport.close()
+            self.opened.journal.close()
 
 
 def pace_of(settings: Settings, clock: Clock, spacing: timedelta | None) -> Pace:
@@ -93,6 +100,7 @@ def pace_of(settings: Settings, clock: Clock, spacing: timedelta | None) -> Pace
         cancel_again=max(usual.cancel_again, real / 2),
         absence=usual.absence * speed,
         missing_fill=max(usual.missing_fill, real * 2),
+        send_within=max(usual.send_within, real * 2),
         vanished=max(usual.vanished, real * 30),
     )
     return Pace(
@@ -126,6 +134,7 @@ def build_context(
     alerts = AlertDesk(journal, clock, settings.alert_cooldown)
     inbox = Inbox()
     reads, writes = ThreadPool(inbox, settings.io_workers, "read"), ThreadPool(inbox, ORDER_WORKERS, "order")
+    urgent = ThreadPool(inbox, URGENT_WORKERS, "urgent")
     transport = _transport(settings, clock, base_url)
     client = CoincallClient(transport)
     feed = CoincallMarket(client)
@@ -133,9 +142,11 @@ def build_context(
     account = AccountManager(CoincallAccount(client, clock), reads, clock, alerts, max_age=pace.max_age)
     monitor = PositionMonitor(account, market, inbox, clock, alerts, poll_interval=pace.poll, tick_interval=pace.tick)
 
-    shared = _Shared(journal, clock, alerts, reads, writes, settings, pace)
+    shared = _Shared(journal, clock, alerts, reads, writes, urgent, settings, pace)
     live = shared.desk(CoincallOrders(client, clock), CoincallAccount(client, clock))
-    rehearsal = _dry_run(feed, clock, settings, home) if any(strategy.dry_run for strategy in strategies) else None
+    kept = tuple(journal.replay())
+    rehearses = any(strategy.dry_run for strategy in strategies) or _simulated_trades(kept)
+    rehearsal = _dry_run(feed, clock, settings, home, alerts) if rehearses else None
     lifecycle = LifecycleManager(
         live=live,
         simulated=None if rehearsal is None else shared.desk(rehearsal, rehearsal),
@@ -145,7 +156,7 @@ def build_context(
         desk=journal.desk,
         next_number=journal.next_trade_number(),
     )
-    runners = shared.restored(lifecycle, strategies, market)
+    runners = shared.restored(kept, lifecycle, strategies, market)
     monitor.watch(lifecycle.options_in_use)
     monitor.on_update(lifecycle.tick, "trades")
     for runner in runners:
@@ -158,6 +169,7 @@ def build_context(
         inbox=inbox,
         reads=reads,
         writes=writes,
+        urgent=urgent,
         transport=transport,
         market=market,
         account=account,
@@ -178,6 +190,7 @@ class _Shared:
     alerts: AlertDesk
     reads: ThreadPool
     writes: ThreadPool
+    urgent: ThreadPool
     settings: Settings
     pace: Pace
 
@@ -187,6 +200,7 @@ class _Shared:
         executor = TradeExecutor(
             gateway=gateway,
             writes=self.writes,
+            urgent=self.urgent,
             reads=self.reads,
             journal=self.journal,
             clock=self.clock,
@@ -196,10 +210,13 @@ class _Shared:
         )
         return Desk(executor, SettlementDesk(holder, self.reads, self.alerts), self.pace.shortest_round)
 
-    def restored(self, lifecycle: LifecycleManager, strategies: Sequence[StrategyConfig], market: MarketData) -> tuple[StrategyRunner, ...]:
-        """Replay the journal into the trades, and return the strategies as they stood; exits are armed by this."""
-        kept = tuple(self.journal.replay())
+    def restored(
+        self, kept: Sequence[AnyEvent], lifecycle: LifecycleManager, strategies: Sequence[StrategyConfig], market: MarketData
+    ) -> tuple[StrategyRunner, ...]:
+        """Replay the journal's events into the trades, and return the strategies as they stood; exits are armed by this."""
         lifecycle.restore(kept)
+        for config in strategies:
+            self._tell_if_changed(config, lifecycle)
         past = histories(kept)
         return tuple(
             StrategyRunner(
@@ -215,6 +232,19 @@ class _Shared:
             for config in strategies
         )
 
+    def _tell_if_changed(self, config: StrategyConfig, lifecycle: LifecycleManager) -> None:
+        """Call a person where open trades were begun by another declaration of their strategy: it is today's exits that close them."""
+        older = [trade.id for trade in lifecycle.active_trades_for_strategy(config.name) if trade.version != config.version]
+        if older:
+            said = f"{', '.join(older)} began under another declaration of {config.name}; its exits of today now watch them"
+            self.alerts.alert(Severity.WARNING, f"strategy changed {config.name}", said, "no action needed if you meant it")
+
+
+def _simulated_trades(kept: Sequence[AnyEvent]) -> bool:
+    """Tell whether a dry run of an earlier start is still to be managed."""
+    begun = {event.trade for event in kept if isinstance(event, TradeCreated) and event.simulated}
+    return bool(begun - {event.trade for event in kept if isinstance(event, CloseNotified)})
+
 
 def _transport(settings: Settings, clock: Clock, base_url: str) -> Transport:
     return Transport(
@@ -223,11 +253,14 @@ def _transport(settings: Settings, clock: Clock, base_url: str) -> Transport:
         credentials=Credentials(settings.api_key.get_secret_value(), settings.api_secret.get_secret_value()),
         window=validity_window(clock),
         timeout=settings.http_timeout,
-        workers=settings.io_workers + ORDER_WORKERS,
+        workers=settings.io_workers + ORDER_WORKERS + URGENT_WORKERS,
     )
 
 
-def _dry_run(feed: CoincallMarket, clock: Clock, settings: Settings, home: Path) -> DryRunDesk:
+def _dry_run(feed: CoincallMarket, clock: Clock, settings: Settings, home: Path, alerts: AlertDesk) -> DryRunDesk:
     from paper.dry_run import DryRunDesk  # noqa: PLC0415 - the engine is loaded only for dry runs
 
-    return DryRunDesk(feed, clock, settings.paper_cash, home / "dry_run.state")
+    desk = DryRunDesk(feed, clock, settings.paper_cash, home / "dry_run.state")
+    if desk.damage is not None:
+        alerts.alert(Severity.CRITICAL, "dry run damaged", desk.damage, "its open trades have lost their holdings: close or write them off")
+    return desk

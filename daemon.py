@@ -6,7 +6,7 @@ Nothing here ends the daemon by itself. Stopping starts no order, cancels none a
 import resource
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, timedelta
 from decimal import Decimal
 from types import FrameType
@@ -22,7 +22,7 @@ from errors import InvariantBroken, JournalError
 from events import AccountMarked
 from paper_process import PaperProcess
 
-GOODBYE = 2.0
+GOODBYE = 2.5
 CONTROL_EVERY = timedelta(seconds=1)
 HEALTH_AT_LEAST = 30.0
 SKEW_TOLD, ZERO = timedelta(seconds=2), timedelta(0)
@@ -66,7 +66,7 @@ class Daemon:
         context.reads.run(context.transport.measure_skew, self._skew_known)
         context.monitor.on_update(self._tell_account, "account story")
         settings = context.settings
-        self._every(CONTROL_EVERY, "commands", self._take_commands, real=True)
+        self._scheduler.add_job(self._take_commands, "interval", seconds=CONTROL_EVERY.total_seconds(), id="commands", max_instances=1)
         self._every(settings.snapshot_interval, "snapshot", self._snapshot)
         self._every(settings.health_interval, "health", self._health, at_least=HEALTH_AT_LEAST)
         self._every(STORY_EVERY, "story", self._tell_trades, at_least=STORY_EVERY.total_seconds())
@@ -74,16 +74,26 @@ class Daemon:
             self._every(CONTROL_EVERY, "exchange", self._watch_exchange, real=True)
         if context.rehearsal is not None:
             self._every(timedelta(minutes=1), "dry run index", self._watch_index)
+        self._warn_of_real_trades()
         self._scheduler.start()
         names = ", ".join(runner.name for runner in context.runners) or "none"
         logger.info("daemon ready environment={} strategies={} state={}", settings.environment, names, settings.state_dir)
 
+    def _warn_of_real_trades(self) -> None:
+        rehearsing = {runner.name for runner in self._context.runners if runner.config.dry_run}
+        real = [trade.id for trade in self._context.lifecycle.active if trade.strategy in rehearsing and not trade.simulated]
+        if real:
+            said = f"{', '.join(real)} are real trades of strategies that are now dry runs: they stay managed, and close with real orders"
+            self._context.alerts.alert(Severity.WARNING, "real trades beside a dry run", said, "close them with --close, or run them live")
+
     def _end(self) -> None:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-        self._context.close(GOODBYE)
-        if self._exchange is not None:
-            self._exchange.stop()
+        try:
+            self._context.close(GOODBYE)
+        finally:
+            if self._exchange is not None:
+                self._exchange.stop(1.0)
         active = self._context.lifecycle.active
         logger.info("daemon stopped trades left as they are={}", ", ".join(f"{t.id} {t.state}" for t in active) or "none")
 
@@ -114,12 +124,12 @@ class Daemon:
             self._context.alerts.alert(Severity.WARNING, "clock", said, hint)
 
     def _take_commands(self) -> None:
-        self._context.reads.run(self._control.take, self._obey_all)
+        """Look for commands, on the scheduler's thread: a venue that hangs must not keep a person from being heard."""
+        commands = self._control.take()
+        if commands:
+            self._context.inbox.put(lambda: self._obey_all(commands))
 
-    def _obey_all(self, commands: object) -> None:
-        if not isinstance(commands, tuple | list):
-            logger.error("commands not read reason={}", commands)
-            return
+    def _obey_all(self, commands: Sequence[Command]) -> None:
         for command in commands:
             try:
                 self._obey(command)

@@ -1,7 +1,13 @@
-"""Asks a trade's exit conditions whether to leave. A condition that fails is never silence: it is counted, alerted and acted on."""
+"""Asks a trade's exit conditions whether to leave. A condition that fails is never silence: it is counted, alerted and acted on.
+
+A condition is broken only by what it does with what is known. While the account is not known, or a held leg has no quote, an error in
+it is taken for blindness: an outage closes no trade.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from conditions import label_of, verdict_of
 from domain import AccountSnapshot, ExitCondition, Severity
@@ -9,16 +15,36 @@ from errors import DataNotFresh
 from ports import Alerts
 from trade_lifecycle import TradeLifecycle
 
+EXIT_FAILED = "an exit condition failed"  # part of the reason of every trade that is closed for it
 FAILURES_UNTIL_CLOSE = 20
+FAILING_UNTIL_CLOSE = timedelta(seconds=60)
+BLIND_UNTIL_ALERT = 20
+
+
+@dataclass(slots=True)
+class _Failing:
+    """How often and how long (market time) a condition has failed since it last answered; being blind in between adds nothing."""
+
+    times: int = 0
+    lasted: timedelta = timedelta(0)
+    last: datetime | None = None
+
+    def again(self, now: datetime) -> None:
+        self.lasted += timedelta(0) if self.last is None else max(now - self.last, timedelta(0))
+        self.times, self.last = self.times + 1, now
+
+    @property
+    def for_good(self) -> bool:
+        return self.times >= FAILURES_UNTIL_CLOSE and self.lasted >= FAILING_UNTIL_CLOSE
 
 
 class ExitWatch:
-    """The exit conditions of every strategy, and how often each has failed in a row for each trade."""
+    """The exit conditions of every strategy, and how each has failed since it last answered, for each trade."""
 
     def __init__(self, alerts: Alerts) -> None:
         self._alerts = alerts
         self._exits: dict[str, tuple[ExitCondition, ...]] = {}
-        self._broke: Counter[tuple[int, int]] = Counter()
+        self._broke: dict[tuple[int, int], _Failing] = {}
         self._blinded: Counter[tuple[int, int]] = Counter()
 
     def bind(self, strategy: str, exits: Sequence[ExitCondition]) -> None:
@@ -50,18 +76,23 @@ class ExitWatch:
         try:
             verdict = verdict_of(condition, account, trade)
         except DataNotFresh as unknown:
-            self._blind(trade, key, name, unknown)
+            self._blind(trade, key, name, str(unknown))
             return None
         except Exception as error:  # noqa: BLE001 - a user's condition may raise anything; it is counted, alerted and acted on
-            return self._broken(trade, key, name, error)
+            missing = _missing(trade, account)
+            if missing is None:
+                return self._broken(trade, key, name, error, account.now)
+            self._blind(trade, key, name, f"{missing}, and it raised {error!r}")
+            return None
         self._broke.pop(key, None)
         self._blinded.pop(key, None)
         return f"{name}: {verdict.reason}" if verdict.ok else None
 
-    def _blind(self, trade: TradeLifecycle, key: tuple[int, int], name: str, unknown: DataNotFresh) -> None:
-        self._broke.pop(key, None)
+    def _blind(self, trade: TradeLifecycle, key: tuple[int, int], name: str, unknown: str) -> None:
+        if key in self._broke:
+            self._broke[key].last = None
         self._blinded[key] += 1
-        if self._blinded[key] >= FAILURES_UNTIL_CLOSE:
+        if self._blinded[key] >= BLIND_UNTIL_ALERT:
             self._alerts.alert(
                 Severity.WARNING,
                 f"exit blind {trade.id} {name}",
@@ -69,13 +100,25 @@ class ExitWatch:
                 "check the market data; the trade is kept until the condition can be judged",
             )
 
-    def _broken(self, trade: TradeLifecycle, key: tuple[int, int], name: str, error: Exception) -> str | None:
-        self._broke[key] += 1
-        times = self._broke[key]
+    def _broken(self, trade: TradeLifecycle, key: tuple[int, int], name: str, error: Exception, now: datetime) -> str | None:
+        self._blinded.pop(key, None)
+        failing = self._broke.setdefault(key, _Failing())
+        failing.again(now)
         self._alerts.alert(
             Severity.CRITICAL,
             f"exit broken {trade.id} {name}",
-            f"{trade.id}: exit condition {name} raised {error!r} ({times} times in a row)",
-            f"mend the condition; after {FAILURES_UNTIL_CLOSE} failures the trade is closed",
+            f"{trade.id}: exit condition {name} raised {error!r} ({failing.times} times without an answer)",
+            f"mend the condition; after {FAILURES_UNTIL_CLOSE} failures over {FAILING_UNTIL_CLOSE.total_seconds():g} s of market time "
+            "the trade is closed and its strategy paused",
         )
-        return f"exit condition {name} failed {times} times: {error!r}" if times >= FAILURES_UNTIL_CLOSE else None
+        if not failing.for_good:
+            return None
+        return f"{EXIT_FAILED}: {name} raised {error!r} {failing.times} times in {failing.lasted.total_seconds():g} s"
+
+
+def _missing(trade: TradeLifecycle, account: AccountSnapshot) -> str | None:
+    """Say what a condition would have to know and nobody does; None if all of it is known."""
+    if not account.valid:
+        return f"the account is not known ({account.reason or 'no valid reading'})"
+    unseen = [leg.option.symbol for leg in trade.legs if leg.held != 0 and leg.option.symbol not in account.quotes]
+    return f"no quote for {', '.join(unseen)}" if unseen else None

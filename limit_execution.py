@@ -1,12 +1,12 @@
 """Chasing fills with limit orders: a look at one execution says what to change, and never acts or sleeps; LimitExecutor carries it out.
 
-Time is cut into rounds of `fill_timeout_seconds` from the start of the phase, and none is skipped while the program runs. Round 0
-quotes at mid, the last round at the full buffer past mid; on the way out of a trade the last round reaches the price at which the
-book trades at once, because leaving must succeed, and goes on for ever. A leg has at most one live order; a replacement waits
-until the cancel is final, so it is sized by what truly filled.
+Time is cut into rounds of `fill_timeout_seconds`; a next one begins once the last has lasted and there is a price to quote at, so none
+is skipped and an outage costs none. Round 0 quotes at mid, the last round at the full buffer past mid; on the way out of a trade the
+last round reaches the price at which the book trades at once, because leaving must succeed, and goes on for ever. A leg has at most
+one live order; a replacement waits until the cancel is final, so it is sized by what truly filled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -77,7 +77,10 @@ class LegStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What a look at one leg sees. `clamp` bounds a close by what the venue says is held, coins; None if it is not known."""
+    """What a look at one leg sees. `clamp` bounds a close by what the venue says is held, coins; None if it is not known.
+
+    `unpriced` is for how long no leg of the trade that misses something has had a price.
+    """
 
     index: int
     leg: TradeLeg
@@ -88,6 +91,7 @@ class View:
     orders: Sequence[OrderRecord]
     quote: Quote | None
     clamp: Decimal | None = None
+    unpriced: timedelta = timedelta(0)
 
     @property
     def side(self) -> Side:
@@ -103,6 +107,11 @@ class View:
         return held if self.clamp is None else min(held, self.clamp)
 
     @property
+    def price(self) -> Decimal | None:
+        """Return what to quote at in this round, USD; None while there is nothing to price from."""
+        return None if self.quote is None else limit_price(self.quote, self.side, self.purpose, self.round, self.params)
+
+    @property
     def timeout(self) -> timedelta:
         """Return how long a quote may stand before it is looked at again; longer once the breaker has tripped."""
         patience = timedelta(seconds=self.params.fill_timeout_seconds)
@@ -114,23 +123,37 @@ class View:
         return self.purpose.reduces and len(self.orders) >= max(BREAKER_ATTEMPTS, 2 * self.params.max_requote_rounds)
 
 
-class Rounds:
-    """Which round each trade's phase is in, from 0: by time, but only one further at each look.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """Where a phase of a trade is: its round, from 0, since when, and when it last had a price."""
 
-    A clock that jumps between two looks then costs no round: without this, a market faster than the ticks would give up an opening
-    that never reached its last price. A phase first looked at late, as after a restart, is as old as its time says.
+    phase_at: datetime
+    number: int
+    began: datetime
+    priced_at: datetime
+
+
+class Rounds:
+    """Which round each trade's phase is in: the next one begins once the last has lasted and something could be quoted.
+
+    Neither a clock that jumps between two looks nor an outage then costs a round: the price never runs ahead of the quotes that
+    were tried. A phase first looked at late, as after a restart, is as old as its time says.
     """
 
     def __init__(self) -> None:
-        self._last: dict[int, tuple[datetime, int]] = {}
+        self._last: dict[int, Round] = {}
 
-    def of(self, trade: TradeLifecycle, now: datetime) -> int:
-        """Return the round of this look at a trade."""
-        due = int((now - trade.phase_at) / timedelta(seconds=trade.params.fill_timeout_seconds))
-        phase_at, last = self._last.get(trade.number, (None, 0))
-        turn = min(due, last + 1) if phase_at == trade.phase_at else due
-        self._last[trade.number] = (trade.phase_at, turn)
-        return turn
+    def of(self, trade: TradeLifecycle, now: datetime, *, priced: bool) -> Round:
+        """Return the round of this look at a trade; `priced` tells whether a leg that misses something has a price."""
+        length, last = timedelta(seconds=trade.params.fill_timeout_seconds), self._last.get(trade.number)
+        if last is None or last.phase_at != trade.phase_at:
+            number = int((now - trade.phase_at) / length)
+            last = Round(phase_at=trade.phase_at, number=number, began=trade.phase_at + number * length, priced_at=trade.phase_at)
+        if priced:
+            over = now - last.began >= length
+            last = replace(last, number=last.number + over, began=now if over else last.began, priced_at=now)
+        self._last[trade.number] = last
+        return last
 
     def forget(self, trade: int) -> None:
         """Drop what is known of a trade that has ended."""
@@ -154,8 +177,10 @@ class LimitExecutor:
         """Look at every leg of a trade once; `clamps` bounds what is closed of each symbol, coins."""
         if trade.params.fill_timeout_seconds < self._shortest:
             trade = replace(trade, params=replace(trade.params, fill_timeout_seconds=self._shortest))
-        orders, turn = self._executor.ledger.of(trade.number), self._rounds.of(trade, account.now)
-        return step(trade, purpose, orders, account.quotes, now=account.now, turn=turn, clamps=clamps)
+        orders, now = self._executor.ledger.of(trade.number), account.now
+        turn = self._rounds.of(trade, now, priced=priced(trade, purpose, account.quotes, now=now, clamps=clamps))
+        unpriced = now - turn.priced_at
+        return step(trade, purpose, orders, account.quotes, now=now, turn=turn.number, clamps=clamps, unpriced=unpriced)
 
     def perform(self, trade: TradeLifecycle, purpose: Purpose, steps: Sequence[LegStep], account: AccountSnapshot) -> None:
         """Carry out what a look asked for. Raises InvariantBroken and JournalError as TradeExecutor.submit does."""
@@ -205,24 +230,43 @@ def step(
     now: datetime,
     turn: int,
     clamps: Mapping[str, Decimal] | None = None,
+    unpriced: timedelta = timedelta(0),
 ) -> tuple[LegStep, ...]:
     """Look at every leg of an execution once, in round `turn`; a leg without a price does not hold up the others."""
-    return tuple(
-        look(
-            View(
-                index=index,
-                leg=leg,
-                purpose=purpose,
-                params=trade.params,
-                round=turn,
-                now=now,
-                orders=[o for o in orders if o.client_id.leg == index and o.client_id.purpose is purpose],
-                quote=quotes.get(leg.option.symbol),
-                clamp=None if clamps is None else clamps.get(leg.option.symbol, ZERO),
-            )
+    views = _views(trade, purpose, orders, quotes, now=now, turn=turn, clamps=clamps)
+    return tuple(look(replace(view, unpriced=unpriced)) for view in views)
+
+
+def priced(
+    trade: TradeLifecycle, purpose: Purpose, quotes: Mapping[str, Quote], *, now: datetime, clamps: Mapping[str, Decimal] | None = None
+) -> bool:
+    """Tell whether at least one leg that still misses something has a price to quote at."""
+    views = _views(trade, purpose, (), quotes, now=now, turn=0, clamps=clamps)
+    return any(view.missing > 0 and view.price is not None for view in views)
+
+
+def _views(
+    trade: TradeLifecycle,
+    purpose: Purpose,
+    orders: Sequence[OrderRecord],
+    quotes: Mapping[str, Quote],
+    *,
+    now: datetime,
+    turn: int,
+    clamps: Mapping[str, Decimal] | None,
+) -> Iterator[View]:
+    for index, leg in enumerate(trade.legs):
+        yield View(
+            index=index,
+            leg=leg,
+            purpose=purpose,
+            params=trade.params,
+            round=turn,
+            now=now,
+            orders=[o for o in orders if o.client_id.leg == index and o.client_id.purpose is purpose],
+            quote=quotes.get(leg.option.symbol),
+            clamp=None if clamps is None else clamps.get(leg.option.symbol, ZERO),
         )
-        for index, leg in enumerate(trade.legs)
-    )
 
 
 def look(view: View) -> LegStep:
@@ -255,16 +299,16 @@ def limit_price(quote: Quote, side: Side, purpose: Purpose, turn: int, params: E
 def _standing(view: View, order: OrderRecord) -> LegStep:
     if order.cancel_wanted or order.lost or order.order_id is None or order.status.final:
         return LegStep(progress=Progress.WORKING, reason="waiting for the venue")
-    if not view.purpose.reduces and view.round >= view.params.max_requote_rounds:
-        return _cancel(order, f"not filled in {view.params.max_requote_rounds} rounds")
+    over = _over(view)
+    if over is not None:
+        return _cancel(order, over)
     if view.purpose.reduces and order.new.qty - order.reported > view.missing:
         return _cancel(order, "more than is held")
-    if view.now < order.sent_at + view.timeout or view.quote is None:
+    if view.now < order.sent_at + view.timeout:
         return LegStep(progress=Progress.WORKING)
-    price = limit_price(view.quote, view.side, view.purpose, view.round, view.params)
-    if price is None or price == order.new.price:
+    if view.price is None or view.price == order.new.price:
         return LegStep(progress=Progress.WORKING)
-    return _cancel(order, f"requote {order.new.price} to {price}")
+    return _cancel(order, f"requote {order.new.price} to {view.price}")
 
 
 def _cancel(order: OrderRecord, why: str) -> LegStep:
@@ -278,7 +322,7 @@ def _absent(view: View) -> LegStep:
     waiting = _waiting(view)
     if waiting is not None or view.quote is None:
         return LegStep(progress=Progress.WORKING, reason=waiting or "no fresh quote", tripped=view.tripped)
-    price = limit_price(view.quote, view.side, view.purpose, view.round, view.params)
+    price = view.price
     if price is None:
         return LegStep(progress=Progress.WORKING, reason="no two-sided quote", tripped=view.tripped)
     place = Place(leg=view.index, side=view.side, qty=whole_lots(view.missing, view.leg.option.lot), price=price)
@@ -293,9 +337,22 @@ def _given_up(view: View) -> str | None:
         return None
     if view.now >= view.leg.option.expiry:
         return "the option has expired"
-    if view.round >= view.params.max_requote_rounds:
-        return f"not filled in {view.params.max_requote_rounds} rounds"
+    over = _over(view)
+    if over is not None:
+        return over
     return _refusal(view.orders[-1]) if view.orders else None
+
+
+def _over(view: View) -> str | None:
+    """Say why the time of an opening is over: its rounds are, or it had no price for twice their length. A close has no such time."""
+    rounds = view.params.max_requote_rounds
+    if view.purpose.reduces:
+        return None
+    if view.round >= rounds:
+        return f"not filled in {rounds} rounds"
+    if view.unpriced >= 2 * rounds * timedelta(seconds=view.params.fill_timeout_seconds):
+        return f"no price for {view.unpriced.total_seconds():.0f} s"
+    return None
 
 
 def _refusal(last: OrderRecord) -> str | None:

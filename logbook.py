@@ -8,11 +8,14 @@ fixed text: where facts are given loguru reads braces in it as places to fill, a
 import logging
 import os
 import re
+import stat
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
@@ -21,6 +24,7 @@ from loguru import logger
 if TYPE_CHECKING:
     from loguru import Record
 
+MOST_UNREAD, LAST_WORDS = 10_000, 0.5  # lines, real seconds
 SIZE, KEPT = "10 MB", 10
 HEALTH_SIZE, HEALTH_KEPT = "2 MB", 5
 HIDDEN = "***"
@@ -42,6 +46,7 @@ def set_up(
     """
     hide = redactor(secrets)
     logger.remove()
+    finish()
     logger.configure(patcher=_patcher(hide, market_now))
     if terminal:
         _to_terminal(sys.stderr, level)
@@ -91,6 +96,57 @@ def _clean(name: str, value: object, hide: Callable[[str], str]) -> object:
     return hide(f"{name}={value}").partition("=")[2]
 
 
+class _Unhurried:
+    """A terminal written to by a thread of its own: a reader who has stopped reading costs lines, never the program's time."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lines: SimpleQueue[str | None] = SimpleQueue()
+        self._written = threading.Event()
+        threading.Thread(target=self._write, name="terminal", daemon=True).start()
+
+    def __call__(self, message: str) -> None:
+        """Take one line; where too many wait unread it is dropped."""
+        if self._lines.qsize() < MOST_UNREAD:
+            self._lines.put(message)
+
+    def close(self) -> None:
+        """Let what waits be written, for a moment at most."""
+        self._lines.put(None)
+        self._written.wait(LAST_WORDS)
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            rest = line.encode(errors="replace")
+            while rest:
+                try:
+                    rest = rest[os.write(self._descriptor, rest) :]
+                except OSError:  # the terminal is gone; the files have it all
+                    break
+        self._written.set()
+
+
+_terminals: list[_Unhurried] = []
+
+
+def _sink(stream: TextIO) -> "TextIO | _Unhurried":
+    """Return what to write to a stream with: in a thread where somebody may stop reading it."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):
+        return stream
+    if not (stream.isatty() or stat.S_ISFIFO(os.fstat(descriptor).st_mode)):
+        return stream
+    _terminals.append(_Unhurried(descriptor))
+    return _terminals[-1]
+
+
+def finish() -> None:
+    """Let the terminal have the last lines: called once, at the end of the program."""
+    while _terminals:
+        _terminals.pop().close()
+
+
 def _to_terminal(stream: TextIO, level: str) -> None:
     colour = stream.isatty() and "NO_COLOR" not in os.environ
 
@@ -98,7 +154,7 @@ def _to_terminal(stream: TextIO, level: str) -> None:
         _story(record)
         return "<green>{time:HH:mm:ss!UTC}</green> <level>{level:<8}</level> {extra[_line]}\n"
 
-    logger.add(stream, level=level, format=line, colorize=colour, backtrace=False, diagnose=False, enqueue=False, catch=True)
+    logger.add(_sink(stream), level=level, format=line, colorize=colour, backtrace=False, diagnose=False, enqueue=False, catch=True)
 
 
 def _to_file(file: Path, level: str, line: "Callable[[Record], str]", *, health: bool = False) -> None:

@@ -67,6 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = parser().parse_args(argv)
     try:
         return _dispatch(asked)
+    except BrokenPipeError:  # whoever read our answer has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("stopped before the daemon was ready; nothing was sent", file=sys.stderr)
         return 0
@@ -200,14 +203,7 @@ def _check(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], pro
 def _run(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str], *, named: bool) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the daemon takes both signals, either interrupts the start
     logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets)
-    for problem in problems:
-        logger.error("strategy not loaded {}", problem)
-    if problems and not chosen:
-        raise ConfigError("no strategy could be loaded; nothing to run")
-    if settings.environment is Environment.PRODUCTION and not named:
-        raise ConfigError("production trades only what you name: add --strategy NAME or --strategies-file PATH")
-    if settings.environment is Environment.PRODUCTION:
-        logger.warning("production: orders trade real money at {}", settings.base_url)
+    _refuse_what_cannot_run(settings, chosen, problems, named=named)
     opened = open_journal(home, SystemClock(), None if settings.journal_url is None else settings.journal_url.get_secret_value())
     exchange = None
     try:
@@ -229,8 +225,22 @@ def _run(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], probl
         if exchange is not None:
             exchange.stop()
         raise
-    Daemon(context, ControlBox(home), exchange).run()
+    try:
+        Daemon(context, ControlBox(home), exchange).run()
+    finally:
+        logbook.finish()
     return 0
+
+
+def _refuse_what_cannot_run(settings: Settings, chosen: Sequence[StrategyConfig], problems: Sequence[str], *, named: bool) -> None:
+    for problem in problems:
+        logger.error("strategy not loaded {}", problem)
+    if problems and not chosen:
+        raise ConfigError("no strategy could be loaded; nothing to run")
+    if settings.environment is Environment.PRODUCTION and not named:
+        raise ConfigError("production trades only what you name: add --strategy NAME or --strategies-file PATH")
+    if settings.environment is Environment.PRODUCTION:
+        logger.warning("production: orders trade real money at {}", settings.base_url)
 
 
 def _exchange(settings: Settings, home: Path) -> PaperProcess | None:

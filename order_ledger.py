@@ -126,7 +126,7 @@ class Patience:
     An order that the venue does not know is believed never to have arrived after `absences` answers in a row and `absence` since the
     send ended; that must exceed the venue's window for late requests (5 s at Coincall) and the lag of its lists. One that it took and
     then no longer knows is believed gone after `vanished`, once its trades were read. A final order that is not full is read again
-    after `grace`: a fill can be reported later than the cancel.
+    after `grace`: a fill can be reported later than the cancel. An opening order that waited longer than `send_within` is not sent.
     """
 
     sweep: timedelta = timedelta(seconds=1)
@@ -138,6 +138,7 @@ class Patience:
     absences: int = 3
     vanished: timedelta = timedelta(minutes=10)
     missing_fill: timedelta = timedelta(seconds=20)
+    send_within: timedelta = timedelta(seconds=5)
 
 
 @dataclass(slots=True)

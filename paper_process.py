@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from loguru import logger
 
@@ -18,6 +19,7 @@ from clock import SystemClock, monotonic, pause
 from errors import ConfigError
 
 READY_WITHIN = 60.0
+LARGEST_LOG = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +57,16 @@ class PaperProcess:
         """Start the exchange and wait until it listens; raise ConfigError with its last words if it does not."""
         plan = self._plan
         plan.state_dir.mkdir(parents=True, exist_ok=True)
-        plan.log_file.parent.mkdir(parents=True, exist_ok=True)
         ready = plan.state_dir / "ready.json"
         ready.unlink(missing_ok=True)
-        with plan.log_file.open("ab") as log:
+        with _opened_log(plan.log_file) as log:
             self._child = subprocess.Popen(
                 self._command(ready),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 cwd=Path(__file__).parent,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "PAPER_ACCOUNTS": plan.account},
                 start_new_session=True,
             )
         try:
@@ -127,9 +128,21 @@ class PaperProcess:
             sys.executable,
             *("-m", "paper", "--parent-pipe", "--port", port, "--market", plan.market),
             *("--speed", str(plan.speed), "--seed", str(plan.seed), "--state-dir", str(plan.state_dir.resolve())),
-            *("--account", plan.account, "--ready-file", str(ready.resolve())),
+            *("--ready-file", str(ready.resolve())),
             *same_clock,
         ]
+
+
+def _opened_log(file: Path) -> BinaryIO:
+    """Open the exchange's log to append to; one that has grown large is begun anew, one that cannot be written is done without."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and file.stat().st_size > LARGEST_LOG:
+            file.replace(file.with_suffix(".1.log"))
+        return file.open("ab")
+    except OSError as error:
+        logger.warning("paper exchange writes no log file={} reason={}", file, error.strerror or error)
+        return Path(os.devnull).open("ab")
 
 
 def _last_words(log: Path) -> str:

@@ -88,15 +88,26 @@ def lines_of(status: Status, running: str) -> Iterator[str]:
 
 
 def _strategy_lines(name: str, strategy: _Strategy, trades: Sequence[TradeLifecycle]) -> Iterator[str]:
-    numbers: StrategyStatistics = statistics_of(trades)
+    simulated = [trade for trade in trades if trade.simulated]
+    numbers = statistics_of([trade for trade in trades if not trade.simulated])
     yield f"strategy    {name} ({strategy.state})"
-    ended = f"{numbers.closed} closed, {numbers.failed} failed; {numbers.wins} won, {numbers.losses} lost"
-    yield f"  trades    {numbers.active} active, {ended}"
-    yield f"  result    gross {_usd(numbers.gross)}, fees {_usd(numbers.fees)}, net {_usd(numbers.net)}"
+    yield f"  trades    {_count(numbers)}"
+    yield f"  result    {_result(numbers)}"
+    if simulated:
+        estimate = statistics_of(simulated)
+        yield f"  dry run   {_count(estimate)}; estimated {_result(estimate)}"
     if strategy.refused_at is not None:
         yield f"  why not   {strategy.latest} ({_time(strategy.refused_at)})"
         yield "  counted   " + ", ".join(f"{reason} {count}x" for reason, count in sorted(strategy.counts.items(), key=lambda c: -c[1]))
     yield ""
+
+
+def _count(numbers: StrategyStatistics) -> str:
+    return f"{numbers.active} active, {numbers.closed} closed, {numbers.failed} failed; {numbers.wins} won, {numbers.losses} lost"
+
+
+def _result(numbers: StrategyStatistics) -> str:
+    return f"gross {_usd(numbers.gross)}, fees {_usd(numbers.fees)}, net {_usd(numbers.net)}"
 
 
 def _trade_lines(title: str, trades: Sequence[TradeLifecycle]) -> Iterator[str]:

@@ -48,8 +48,10 @@ class TradeExecutor:
         alerts: Alerts,
         limits: RiskLimits | None = None,
         patience: Patience | None = None,
+        urgent: IoPool | None = None,
     ) -> None:
         self._gateway, self._writes, self._reads = gateway, writes, reads
+        self._urgent = urgent or writes
         self._journal, self._clock, self._alerts = journal, clock, alerts
         self._limits, self._patience = limits or RiskLimits(), patience or Patience()
         self.ledger = OrderLedger()
@@ -105,7 +107,8 @@ class TradeExecutor:
         self._write(OrderIntended(at=now, order=str(name), new=order))
         self._pursuit(name, now).sending = True
         logger.info("order sent id={} {} {} {} @ {}", name, order.side.name.lower(), order.qty, order.instrument.symbol, order.price)
-        self._writes.run(lambda: self._gateway.submit(order), lambda outcome: self._submitted(name, outcome))
+        lane = self._urgent if name.purpose.reduces else self._writes
+        lane.run(lambda: self._send(order, now), lambda outcome: self._submitted(name, outcome))
 
     def cancel(self, name: ClientOrderId) -> None:
         """Want an order gone; it is asked for until the order is final, whatever gets lost on the way."""
@@ -137,6 +140,14 @@ class TradeExecutor:
 
     # ---- sending and cancelling
 
+    def _send(self, order: NewOrder, decided_at: datetime) -> str:
+        """Send an order from a worker; an opening one that waited too long for it is not sent: its price is of another market."""
+        waited = self._clock.now() - decided_at
+        if not order.client_id.purpose.reduces and waited > self._patience.send_within:
+            reason = f"not sent: it waited {waited.total_seconds():.0f} s for a worker"
+            raise ExchangeUnavailable("daemon", f"order {order.client_id}", reason)
+        return self._gateway.submit(order)
+
     def _submitted(self, name: ClientOrderId, outcome: str | Exception) -> None:
         now, order = self._clock.now(), str(name)
         pursuit = self._pursuit(name, now)
@@ -167,7 +178,7 @@ class TradeExecutor:
         if record is None or record.lost or record.order_id is None or record.status.final or not pursuit.cancel_due(now, self._patience):
             return
         pursuit.cancelling, pursuit.cancelled_at = True, now
-        self._writes.run(lambda: self._gateway.cancel(name), lambda outcome: self._cancelled(name, outcome))
+        self._urgent.run(lambda: self._gateway.cancel(name), lambda outcome: self._cancelled(name, outcome))
 
     def _cancelled(self, name: ClientOrderId, outcome: object) -> None:
         record = self.ledger.get(name)

@@ -1,6 +1,6 @@
 """How long a strangle takes to be found in a chain of 2,000 options, beside QuantLib's Greeks of the same chain.
 
-`python benchmarks/bench_resolve.py` prints medians and the ratio; `make bench` measures the same with pytest-benchmark.
+`python -m benchmarks.bench_resolve` prints medians and the ratio; `make bench` measures the same with pytest-benchmark.
 """
 
 import math
@@ -15,7 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from domain import Chain, Greeks, Option, OptionType, Quote
 from option_selection import find_option, resolve_legs
-from structures import strangle
+from option_selection.structures import strangle
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INDEX, IV = 100_000, 0.6

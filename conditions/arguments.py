@@ -50,10 +50,13 @@ def percent(factory: str, argument: str, value: object) -> Decimal:
 
 
 def fraction(factory: str, argument: str, value: object) -> Decimal:
-    """Return a share where 0.5 means half; from 10 up it is taken for a percentage written by mistake."""
+    """Return a share where 0.5 is half; above 5, five times the whole, it is taken for a percentage written by mistake."""
     exact = positive(factory, argument, value)
-    if exact >= 10:
-        raise ConfigError(f"{factory}: {argument}={value!r} is {exact * 100:f} %; 0.5 means half, so write {exact / 100:f} for {exact:f} %")
+    if exact > 5:
+        raise ConfigError(
+            f"{factory}: {argument}={value!r} is {exact * 100:f} %; 0.5 is half and 5, the most, is 500 %, "
+            f"so write {exact / 100:f} for {exact:f} %"
+        )
     return exact
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Generic, ParamSpec
 
+from conditions.schedules import Hours
 from domain import TradeView, Verdict
 from errors import DataNotFresh
 
@@ -26,7 +27,8 @@ class Condition(Generic[P]):
 
     `check` may raise DataNotFresh where it cannot tell. `needs_legs` marks an entry condition that looks at the proposed legs,
     so that it is asked after they are found. `lasts` is how long the condition holds at least once it holds, if that is known.
-    `parts` are the conditions that a combinator joins.
+    `parts` are the conditions that a combinator joins. `leg` is the one leg, from 0, that the condition names, and `hours` the
+    moments at which a condition of time alone passes.
     """
 
     label: str
@@ -34,6 +36,8 @@ class Condition(Generic[P]):
     needs_legs: bool = False
     lasts: timedelta | None = None
     parts: "tuple[Callable[P, Verdict | bool], ...]" = ()
+    leg: int | None = None
+    hours: Hours | None = None
 
     @property
     def __name__(self) -> str:
@@ -82,6 +86,14 @@ def label_of(condition: Callable[..., object]) -> str:
 def needs_legs(condition: Callable[..., object]) -> bool:
     """Tell whether an entry condition looks at the proposed legs; a user's own function says so by an attribute of that name."""
     return getattr(condition, "needs_legs", False) is True
+
+
+def highest_leg(condition: Callable[..., object]) -> int | None:
+    """Return the highest leg, from 0, that a condition or a part of it names; None if it names none."""
+    if not isinstance(condition, Condition):
+        return None
+    named = [condition.leg, *map(highest_leg, condition.parts)]
+    return max((leg for leg in named if leg is not None), default=None)
 
 
 def takes(condition: Callable[..., object], count: int) -> bool:

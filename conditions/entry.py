@@ -10,7 +10,7 @@ from math import isfinite
 
 from conditions.arguments import aware, not_negative, percent, refused, span, texts, whole, written
 from conditions.condition import Condition, money, unknown
-from conditions.schedules import WEEKDAYS, CronSchedule, in_daily_window, weekday_of
+from conditions.schedules import WEEKDAYS, CronSchedule, Hours, weekday_of
 from domain import AccountSnapshot, Number, Verdict
 from errors import ConfigError
 
@@ -53,7 +53,7 @@ def weekday_filter(days: Sequence[str]) -> EntryQuestion:
         today = WEEKDAYS[account.now.astimezone(UTC).weekday()]
         return Verdict(today in allowed, f"{today} {'is' if today in allowed else 'is not'} among {', '.join(allowed)}")
 
-    return Condition(f"weekday_filter({allowed})", check)
+    return Condition(f"weekday_filter({allowed})", check, hours=Hours(days=tuple(allowed)))
 
 
 def cron(expression: str, *, within: timedelta | Number = 60) -> EntryQuestion:
@@ -163,21 +163,24 @@ def _share(label: str, account: AccountSnapshot, what: str, part: Decimal | None
 
 
 def _daily(start: time, end: time, label: str) -> EntryQuestion:
-    hours = f"{start:%H:%M}-{end:%H:%M} UTC"
+    hours = Hours(daily=(start, end))
 
     def check(account: AccountSnapshot) -> Verdict:
-        inside = in_daily_window(account.now, start, end)
-        return Verdict(inside, f"{account.now.astimezone(UTC):%H:%M} is {'within' if inside else 'outside'} {hours}")
+        inside = hours.hold(account.now)
+        where = "within" if inside else "outside"
+        return Verdict(inside, f"{account.now.astimezone(UTC):%H:%M} is {where} {start:%H:%M}-{end:%H:%M} UTC")
 
-    return Condition(label, check)
+    return Condition(label, check, hours=hours)
 
 
 def _once(start: datetime, end: datetime, label: str) -> EntryQuestion:
     if start >= end:
         raise ConfigError(f"utc_time_window: end {end.isoformat()} must be after start {start.isoformat()}")
 
+    hours = Hours(once=(start, end))
+
     def check(account: AccountSnapshot) -> Verdict:
-        inside = start <= account.now < end
+        inside = hours.hold(account.now)
         return Verdict(inside, f"now is {'within' if inside else 'outside'} {start.isoformat()} to {end.isoformat()}")
 
-    return Condition(label, check, lasts=end - start)
+    return Condition(label, check, lasts=end - start, hours=hours)

@@ -177,19 +177,29 @@ def structure_delta_limit(limit: Number) -> ExitQuestion:
 def leg_greek_limit(greek: str, limit: Number, *, leg: int | None = None, op: str | None = None) -> ExitQuestion: ...
 @overload
 def leg_greek_limit(greek: int, limit: str, op: str, value: Number, /) -> ExitQuestion: ...
+@overload
+def leg_greek_limit(*, leg_index: int, greek: str, op: str, value: Number) -> ExitQuestion: ...
 def leg_greek_limit(
-    greek: str | int, limit: Number, op: str | None = None, value: Number | None = None, *, leg: int | None = None
+    greek: str | int | None = None,
+    limit: Number | None = None,
+    op: str | None = None,
+    value: Number | None = None,
+    *,
+    leg: int | None = None,
+    leg_index: int | None = None,
 ) -> ExitQuestion:
     """Met while a leg's Greek (of its whole holding, signed) is past limit.
 
     leg_greek_limit("delta", 0.3) watches every leg in either direction. `leg=` (from 0) watches one leg; `op=` (">", ">=", "<", "<=")
-    compares the signed value. leg_greek_limit(0, "delta", ">", 0.3), the older form, gives leg, Greek, op and value in that order.
+    compares the signed value. leg_greek_limit(0, "delta", ">", 0.3), the older form, gives leg, Greek, op and value in that order,
+    or by the names leg_index, greek, op and value.
     """
     if isinstance(greek, int) and not isinstance(greek, bool):
-        return _greek_limit(limit, value, greek, op)
-    if value is not None:
+        leg_index, greek, limit = greek, str(limit), None
+    older = leg_index is not None
+    if older is (value is None) or (older and (limit, leg) != (None, None)):
         raise ConfigError("leg_greek_limit: give (greek, limit, leg=, op=) or (leg_index, greek, op, value)")
-    return _greek_limit(greek, limit, leg, op)
+    return _greek_limit(greek, value, leg_index, op) if older else _greek_limit(greek, limit, leg, op)
 
 
 def _greek_limit(greek: object, limit: object, leg: int | None, op: str | None) -> ExitQuestion:
@@ -217,7 +227,7 @@ def _greek_limit(greek: object, limit: object, leg: int | None, op: str | None) 
         shown = ", ".join(f"leg {i} {value:+.4f}" for i, value in values.items())
         return Verdict(bool(beyond), f"{greek} {shown}, limit {op or ''}{ceiling:f}")
 
-    return Condition(label, check)
+    return Condition(label, check, leg=leg)
 
 
 def _result(

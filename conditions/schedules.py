@@ -1,6 +1,7 @@
 """Pure helpers of time: windows of the day, days of the week, the next time of day, crontab schedules. All of it UTC."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Protocol
@@ -27,6 +28,31 @@ def in_daily_window(moment: datetime, start: time, end: time) -> bool:
     """Tell whether start <= time of day < end; a window whose end is not after its start crosses midnight (00:00 to 00:00 is all day)."""
     at = moment.astimezone(UTC).time()
     return start <= at < end if start < end else at >= start or at < end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """The moments at which a condition of time passes: on some weekdays, between two times of each day, between two moments."""
+
+    days: tuple[str, ...] = WEEKDAYS
+    daily: tuple[time, time] = (time(0), time(0))
+    once: tuple[datetime, datetime] | None = None
+
+    def hold(self, moment: datetime) -> bool:
+        """Tell whether the moment is one of them; a start belongs to it, an end does not."""
+        during = self.once is None or self.once[0] <= moment < self.once[1]
+        return during and WEEKDAYS[moment.astimezone(UTC).weekday()] in self.days and in_daily_window(moment, *self.daily)
+
+
+def ever_together(hours: Sequence[Hours]) -> bool:
+    """Tell whether there is a moment at which all pass.
+
+    The first such moment is where one of them starts, or a midnight, within a week of the last of the moments that come once.
+    """
+    first = max((each.once[0].astimezone(UTC) for each in hours if each.once is not None), default=EPOCH)
+    times = {time(0), *(each.daily[0] for each in hours)}
+    starts = [datetime.combine(first.date() + timedelta(days=day), at, tzinfo=UTC) for day in range(8) for at in times]
+    return any(all(each.hold(moment) for each in hours) for moment in (first, *starts))
 
 
 def next_time_of_day(after: datetime, at: time) -> datetime:

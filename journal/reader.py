@@ -17,7 +17,7 @@ from clock import EPOCH
 from domain import ZERO
 from errors import JournalDamaged, JournalError
 from events import AccountMarked, AlertRaised, AnyEvent, EntriesRefused, Event, LegFilled, LegSettled, StrategyChanged, TradeCreated
-from journal.schema import check_pages, event_rows, meta, open_engine, strategy_states, translated, url_of
+from journal.schema import check_pages, event_rows, file_of, meta, open_engine, strategy_states, translated, url_of
 
 # How many events are read, moved or deleted in one transaction.
 PAGE = 1000
@@ -25,6 +25,7 @@ PAGE = 1000
 HISTORY = frozenset({AccountMarked.__name__, AlertRaised.__name__})
 LATEST = frozenset({StrategyChanged.__name__, EntriesRefused.__name__})
 
+_NEXT_STEP = "start the daemon once: it sets a damaged journal aside and saves what can be read (docs/journal.md)"
 _DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 _COLUMNS = event_rows.c
 _MICROSECOND = timedelta(microseconds=1)
@@ -40,7 +41,7 @@ class JournalReader:
         self._url = url_of(where)
         self._turn = threading.RLock()
         self._engine = open_engine(self._url, writes=self._writes)
-        with translated("be opened"):
+        with self._named(), translated("be opened"):
             self._connection = self._engine.connect()
 
     def replay(self) -> Iterator[AnyEvent]:
@@ -110,7 +111,8 @@ class JournalReader:
         """The number of this installation, 0 to 9999, by which it knows its own orders at the venue."""
         told = self._meta("desk") or "0"
         if not told.isdecimal():
-            raise JournalDamaged(f"the journal's own number reads {told!r}")
+            with self._named():
+                raise JournalDamaged(f"the journal's own number reads {told!r}")
         return int(told)
 
     @property
@@ -141,8 +143,15 @@ class JournalReader:
         page = select(_COLUMNS.seq, _COLUMNS.crc, _COLUMNS.payload).where(*wanted).order_by(_COLUMNS.seq).limit(PAGE)
         while rows := self._ask(page.where(_COLUMNS.seq > after)):
             for seq, crc, payload in rows:
-                yield event_of(seq, crc, payload.encode())
+                yield self._event(seq, crc, payload.encode())
             after = rows[-1][0]
+
+    def _event(self, seq: int, crc: int, payload: bytes) -> AnyEvent:
+        try:
+            return event_of(seq, crc, payload)
+        except JournalDamaged:
+            with self._named():  # here, where it costs a good event nothing
+                raise
 
     def _ask(self, question: Select[*tuple[Any, ...]]) -> list[Row[*tuple[Any, ...]]]:
         with self._transaction("be read", JournalDamaged):
@@ -157,8 +166,19 @@ class JournalReader:
 
     @contextmanager
     def _transaction(self, act: str, otherwise: type[JournalError] = JournalError) -> Iterator[None]:
-        with self._turn, translated(act, otherwise), self._connection.begin():
+        with self._named(), self._turn, translated(act, otherwise), self._connection.begin():
             yield
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let damage name the file and the next step; who writes takes that step himself and tells of it."""
+        try:
+            yield
+        except JournalDamaged as damage:
+            file = file_of(self._url)
+            if self._writes or file is None:
+                raise
+            raise JournalDamaged(f"{file}: {damage}; {_NEXT_STEP}") from damage
 
 
 def newest_of_each() -> Select[int]:

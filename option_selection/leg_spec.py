@@ -75,16 +75,20 @@ class LegSpec:
         delta: Criteria | None = None,
         rank_by: str | None = None,
         underlying: str = "BTC",
+        same_option_ok: bool = False,
     ) -> "LegSpec":
         """Declare a leg by constraints that must all be met at once.
 
         strike: below_atm, above_atm (True), min_distance_pct, max_distance_pct (per cent of the index price), min_strike, max_strike
         (USD). delta: min, max, target. expiry: as in LegSpec, or min_days, max_days, target; the preferred expiry is the first by
         target that has an option meeting everything. rank_by: delta_mid (nearest to the middle of min and max), delta_target,
-        strike_atm (nearest to the index), strike_otm (furthest out of the money), strike_itm (deepest in it).
+        strike_atm (nearest to the index), strike_otm (furthest out of the money), strike_itm (deepest in it). same_option_ok is as in
+        LegSpec.
         """
         wish = {"type": "constraints", "strike": strike, "delta": delta, "rank_by": rank_by}
-        return cls(option_type, side, qty, wish, {"target": "near"} if expiry is None else expiry, underlying)
+        return cls(
+            option_type, side, qty, wish, {"target": "near"} if expiry is None else expiry, underlying, same_option_ok=same_option_ok
+        )
 
     def __str__(self) -> str:
         what = f"{self.side.name.lower()} {self.qty} {self.underlying} {_NAMES[self.option_type]}"

@@ -14,6 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from clock import Clock
 from domain import (
     AccountSnapshot,
@@ -111,6 +113,7 @@ class DryRunDesk:
     def __init__(self, market: RealMarket, clock: Clock, cash: Decimal, file: Path | None = None) -> None:
         self._seen, self._clock, self._file = _SeenMarket(market), clock, file
         self._lock = threading.Lock()
+        self.damage: str | None = None
         self._engine = self._opened(cash)
 
     def submit(self, order: NewOrder, /) -> str:
@@ -242,7 +245,12 @@ class DryRunDesk:
 
     def _opened(self, cash: Decimal) -> Engine:
         if self._file is not None and self._file.exists():
-            return Engine.restore(self._seen, Rules(), self._file.read_bytes())
+            try:
+                return Engine.restore(self._seen, Rules(), self._file.read_bytes())
+            except (msgspec.MsgspecError, ValueError, KeyError) as error:
+                aside = self._file.with_suffix(".damaged")
+                self._file.replace(aside)
+                self.damage = f"the dry run's state cannot be read ({error}); it is set aside as {aside} and a new one begins"
         engine = Engine(self._seen, Rules(), self._clock.now())
         engine.add_account(USER, "dry-run", cash)
         return engine

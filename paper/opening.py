@@ -18,7 +18,7 @@ from paper.exchange import AccountSpec, Deposit, Moment, PaperExchange, Transfer
 from paper.market import Feed
 from paper.rows import AccountRow, BookRow, ExerciseRow, HoldingRow, Image, MatchRow, MetaRow, OrderRow
 from paper.rules import Rules
-from paper.store import Store, row
+from paper.store import Store, damaged, row
 
 SYNTHETIC = "synthetic"
 DEMO = AccountSpec(name="demo", key="paper-demo-key", secret="paper-demo-secret")
@@ -138,4 +138,7 @@ def _engine(saved: Saved, feed: Feed, now: datetime) -> Engine:
 
 
 def _all(saved: Saved, kind: str, of: type[RowT]) -> list[RowT]:
-    return [msgspec.json.decode(body, type=of) for _, body in saved.get(kind, [])]
+    try:
+        return [msgspec.json.decode(body, type=of) for _, body in saved.get(kind, [])]
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise damaged(f"a row {kind} of the exchange's state", error) from error

@@ -1,6 +1,7 @@
 """The command line of the paper exchange, checked as one: every problem found is told in one clear sentence."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ from paper.server import ServerPolicy
 from paper.server_gate import GatePolicy
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+ACCOUNTS = "PAPER_ACCOUNTS"  # accounts as of --account, separated by blanks: an environment is not shown to other users as arguments are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ def read_options(arguments: Sequence[str]) -> Options:
         raise ConfigError(f"--host {given.host} is open to other machines, and the paper exchange has no password: add --allow-remote")
     makers = frozenset(given.market_maker)
     accounts = [
-        *(_account(text, makers) for text in given.account),
+        *(_account(text, makers) for text in (*given.account, *os.environ.get(ACCOUNTS, "").split())),
         *(_account(text, makers, read_only=True) for text in given.read_only_account),
     ]
     return Options(

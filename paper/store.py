@@ -4,6 +4,7 @@ One transaction per `write`; `synchronous=NORMAL` means that what was written su
 (also by kill -9), and a power cut may cost the last moments before it but never the file.
 """
 
+import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import msgspec
 from sqlalchemy import Column, MetaData, String, Table, create_engine, event, select
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from errors import ConfigError, JournalError
@@ -28,6 +29,8 @@ _ROWS = Table(
 )
 _UPSERT = "INSERT INTO rows (kind, key, body) VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body"
 
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
 StoredRow = tuple[str, str, str]
 
 
@@ -43,8 +46,7 @@ class Store:
             self._connection.execute(select(_ROWS.c.key).limit(1)).all()
             self.write([("format", "format", "1")])
         except (OSError, SQLAlchemyError) as error:
-            reason = getattr(error, "orig", None) or error
-            raise ConfigError(f"the state directory {directory} cannot be used: {reason}") from error
+            raise self._refusal(error) from error
 
     def _open(self) -> Connection:
         engine = create_engine(URL.create("sqlite", database=str(self.path)))
@@ -64,17 +66,33 @@ class Store:
             raise JournalError(f"the exchange's state could not be written to {self.path}: {error}") from error
 
     def read(self) -> Mapping[str, list[tuple[str, str]]]:
-        """Return all rows by kind, as pairs of key and body in the order of their keys' text."""
+        """Return all rows by kind, as pairs of key and body in the order of their keys' text; raise ConfigError if the file is damaged."""
         kinds: dict[str, list[tuple[str, str]]] = {}
-        for kind, key, body in self._connection.execute(select(_ROWS.c.kind, _ROWS.c.key, _ROWS.c.body)):
-            kinds.setdefault(kind, []).append((key, body))
-        self._connection.commit()
+        try:
+            for kind, key, body in self._connection.execute(select(_ROWS.c.kind, _ROWS.c.key, _ROWS.c.body)):
+                kinds.setdefault(kind, []).append((key, body))
+            self._connection.commit()
+        except SQLAlchemyError as error:
+            raise self._refusal(error) from error
         return kinds
+
+    def _refusal(self, error: Exception) -> ConfigError:
+        """Say why the state cannot be used; of a damaged file also which it is, and what to do."""
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        code = getattr(reason, "sqlite_errorcode", None)
+        if isinstance(code, int) and code & 0xFF in _DAMAGE:
+            return damaged(self.path, reason)
+        return ConfigError(f"the state directory {self.path.parent} cannot be used: {reason}")
 
     def close(self) -> None:
         """Fold the log into the file and let go of it."""
         self._connection.close()
         self._connection.engine.dispose()
+
+
+def damaged(what: object, reason: object) -> ConfigError:
+    """Return the error for remembered state that cannot be read; nothing but a person decides to go on without it."""
+    return ConfigError(f"{what} cannot be used, it is damaged ({reason}): move it away or choose another state directory")
 
 
 def row(kind: str, key: object, body: msgspec.Struct) -> StoredRow:

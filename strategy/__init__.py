@@ -32,24 +32,24 @@ from conditions import (
     weekday_filter,
 )
 from domain import AccountSnapshot, Basis, ExecutionMode, ExecutionParams, Side, TradeView, Verdict, WhenIncomplete
-from option_selection import LegSpec
-from strategy.config import StrategyConfig, StrategyFactory, load_strategies
-from strategy.record import Refusal, StrategyHistory, StrategyState, StrategyStatistics, histories, statistics_of
-from strategy.runner import ChainSource, StrategyRunner, TradeDesk
-from structures import (
+from option_selection import (
+    LegSpec,
     bear_call_spread,
     bear_put_spread,
     bull_call_spread,
     bull_put_spread,
     butterfly,
-    calendar_spread,
+    calendar,
     iron_condor,
-    ratio_spread,
+    ratio,
     reverse_iron_condor,
     straddle,
     strangle,
     vertical_spread,
 )
+from strategy.config import StrategyConfig, StrategyFactory, load_strategies
+from strategy.record import Refusal, StrategyHistory, StrategyState, StrategyStatistics, histories, statistics_of
+from strategy.runner import ChainSource, StrategyRunner, TradeDesk
 from trade_lifecycle import TradeLifecycle, TradeState
 
 __all__ = [
@@ -82,7 +82,7 @@ __all__ = [
     "bull_call_spread",
     "bull_put_spread",
     "butterfly",
-    "calendar_spread",
+    "calendar",
     "close_before_expiry",
     "cron",
     "histories",
@@ -100,7 +100,7 @@ __all__ = [
     "not_",
     "profit_target",
     "profit_target_pct",
-    "ratio_spread",
+    "ratio",
     "reverse_iron_condor",
     "spread_below",
     "statistics_of",

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import combinations
 from math import isfinite
 
 from conditions import Condition, fingerprint, label_of, takes
+from conditions.condition import highest_leg
+from conditions.schedules import ever_together
 from domain import AccountSnapshot, EntryCondition, ExecutionMode, ExecutionParams, ExitCondition
 from errors import ConfigError
 from option_selection import LegSpec
@@ -178,7 +181,32 @@ def _other_problems(config: StrategyConfig) -> list[str]:
         f"metadata must be a dict, not {config.metadata!r}": isinstance(config.metadata, Mapping),
         f"dry_run must be True or False, not {config.dry_run!r}": isinstance(config.dry_run, bool),
     }
-    return [*(text for text, good in wrong.items() if not good), *_contradictions(config)]
+    told = (text for text, good in wrong.items() if not good)
+    return [*told, *_contradictions(config), *_absent_legs(config), *_apart(config.entry_conditions)]
+
+
+def _absent_legs(config: StrategyConfig) -> list[str]:
+    """Tell of the conditions that name a leg which the strategy does not have."""
+    if not all(isinstance(each, Sequence) for each in (config.legs, config.entry_conditions, config.exit_conditions)):
+        return []
+    conditions: tuple[Callable[..., object], ...] = (*config.entry_conditions, *config.exit_conditions)
+    count, named = len(config.legs), [(condition, highest_leg(condition)) for condition in conditions]
+    return [
+        f"{label_of(condition)} names leg {leg}, but the strategy has {count} legs, counted from 0"
+        for condition, leg in named
+        if leg is not None and leg >= count
+    ]
+
+
+def _apart(conditions: object) -> list[str]:
+    """Tell of the first entry conditions of time that never pass at the same moment: two of them, or else all together."""
+    if not isinstance(conditions, Sequence):
+        return []
+    timed = [(c.label, c.hours) for c in conditions if isinstance(c, Condition) and c.hours is not None]
+    for some in (*combinations(timed, 2), timed):
+        if not ever_together([hours for _, hours in some]):
+            return [f"{' and '.join(label for label, _ in some)} never pass at the same moment: nothing would ever be opened"]
+    return []
 
 
 def _contradictions(config: StrategyConfig) -> list[str]:

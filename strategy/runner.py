@@ -24,12 +24,12 @@ from domain import (
 )
 from errors import DataNotFresh, NoMatchingInstrument, RiskDenied, TraderError
 from events import LegPlan, StrategyChanged
+from exit_watch import EXIT_FAILED
 from option_selection import resolve_legs
 from ports import Alerts, JournalWriter
 from strategy.config import StrategyConfig
 from strategy.record import FLUSH_EVERY, Refusal, Refusals, StrategyHistory, StrategyState, StrategyStatistics, statistics_of
 from trade_lifecycle import TradeLifecycle
-
 
 AWAITED = frozenset({"entries", "account"})  # what ends by itself within moments: looked at again on the next tick
 
@@ -68,9 +68,10 @@ class TradeDesk(Protocol):
         """Journal a new trade and manage it from here on; a simulated one sends no order to the venue."""
         ...
 
-    def trades_for_strategy(self, name: str, /) -> tuple[TradeLifecycle, ...]: ...
-    def active_trades_for_strategy(self, name: str, /) -> tuple[TradeLifecycle, ...]: ...
-    def created_since(self, strategy: str, moment: datetime, /) -> int: ...
+    def trades_for_strategy(self, name: str, /) -> tuple[TradeLifecycle, ...]:
+        """Return a strategy's trades, real and simulated, ended ones included."""
+        ...
+
     def on_closed(self, callback: Callable[[TradeLifecycle], None], /) -> None:
         """Call back once for every trade that has ended, whichever strategy's, restarts included."""
         ...
@@ -102,7 +103,7 @@ class StrategyRunner:
         self._refusals = Refusals(config.name, flush_every)
         self._seen = ""
         lifecycle.bind(config.name, config.exit_conditions)
-        lifecycle.on_closed(self._tell_closed)
+        lifecycle.on_closed(self._ended)
 
     @property
     def name(self) -> str:
@@ -128,8 +129,13 @@ class StrategyRunner:
 
     @property
     def statistics(self) -> StrategyStatistics:
-        """Return what the strategy's trades came to."""
-        return statistics_of(self._desk.trades_for_strategy(self.name))
+        """Return what the strategy's trades came to; of a dry run the simulated ones, else the real ones."""
+        return statistics_of(self._trades)
+
+    @property
+    def _trades(self) -> tuple[TradeLifecycle, ...]:
+        """Return the trades that count: an estimate neither uses up a limit of real trades nor the other way round."""
+        return tuple(trade for trade in self._desk.trades_for_strategy(self.name) if trade.simulated == self.config.dry_run)
 
     def enable(self, reason: str) -> None:
         """Let the strategy enter again; the change survives a restart. Raises JournalError, having changed nothing."""
@@ -200,19 +206,19 @@ class StrategyRunner:
         yield "account", Verdict(account.valid, f"not known ({account.reason or 'no valid reading'})")
 
     def _concurrency(self) -> Verdict:
-        active, limit = len(self._desk.active_trades_for_strategy(self.name)), self.config.max_concurrent_trades
+        active, limit = sum(trade.active for trade in self._trades), self.config.max_concurrent_trades
         return Verdict(active < limit, f"{active} of {limit} active")
 
     def _day(self, now: datetime) -> Verdict:
         limit = self.config.max_trades_per_day
         if limit == 0:
             return Verdict(True, "unlimited")
-        today = self._desk.created_since(self.name, utc_day_start(now))
+        today = sum(trade.created_at >= utc_day_start(now) for trade in self._trades)
         return Verdict(today < limit, f"{today} of {limit} since 00:00 UTC")
 
     def _cooldown(self, now: datetime) -> Verdict:
         pause = timedelta(seconds=self.config.cooldown_seconds)
-        last = max((trade.created_at for trade in self._desk.trades_for_strategy(self.name)), default=None)
+        last = max((trade.created_at for trade in self._trades), default=None)
         if last is None or now - last >= pause:
             return Verdict(True, "over")
         return Verdict(False, f"until {last + pause:%Y-%m-%d %H:%M:%S} UTC")
@@ -266,9 +272,26 @@ class StrategyRunner:
 
     # ---- the rest
 
+    def _ended(self, trade: TradeLifecycle) -> None:
+        if trade.strategy == self.name:
+            self._tell_closed(trade)
+            self._pause_if_broken(trade)
+
+    def _pause_if_broken(self, trade: TradeLifecycle) -> None:
+        """Enter no more once an exit condition that failed has closed a trade: the next trade would end the same way."""
+        if EXIT_FAILED not in trade.reason or self.state is not StrategyState.RUNNING:
+            return
+        self._alerts.alert(
+            Severity.CRITICAL,
+            f"strategy {self.name} paused",
+            f"{self.name} is paused: {trade.id} was closed because {trade.reason}",
+            f"mend the exit condition and restart, then --resume {self.name}",
+        )
+        self.pause(f"{trade.id} was closed because {trade.reason}")
+
     def _tell_closed(self, trade: TradeLifecycle) -> None:
         callback = self.config.on_trade_closed
-        if trade.strategy != self.name or callback is None:
+        if callback is None:
             return
         account = unknown_account(self._now(), "the account has not been read yet") if self._account is None else self._account
         try:

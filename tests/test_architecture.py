@@ -29,7 +29,7 @@ FLOORS: Mapping[str, int] = {
             "domain",
             "events",
             "ports config auth conditions option_selection logbook order_ledger",
-            "trade_lifecycle risk analytics structures journal_schema",
+            "trade_lifecycle risk analytics journal_schema",
             "market_data account_manager journal trade_execution exchanges alerts workers control paper_process"
             " trade_book exit_watch settling position_check",
             "limit_execution multileg_orderbook rfq",
@@ -86,7 +86,7 @@ DOCS = (
             "glossary",
             "configuration",
             "strategy-guide",
-            "exchange-coincall",
+            "exchanges/coincall",
             "paper-exchange",
             "runbook",
             "performance",

@@ -3,13 +3,22 @@
 import argparse
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 import main
+from alerts import AlertDesk
+from clock import SimulatedClock
+from domain import Chain, Option, OrderBook, Quote
+from market_data import MarketData
 from strategy import StrategyConfig
+from workers import InlinePool
+
+from tests.unit.chains import NOW, a_chain
 
 ROOT = Path(__file__).resolve().parent.parent
 MANUALS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -123,6 +132,44 @@ def test_the_readme_and_the_guide_show_the_same_first_strategy() -> None:
     assert declared("README.md").partition("STRATEGIES")[0].split() == declared("docs/strategy-guide.md").split()
 
 
+class FakeVenue:
+    """A venue with one usual chain, which it tells of at once."""
+
+    def instruments(self, _: str, /) -> Sequence[Option]:
+        return [quote.option for quote in a_chain().quotes]
+
+    def chain(self, underlying: str, listed: Sequence[Option], expiry: datetime | None = None, /) -> Chain:
+        wanted = [quote for quote in a_chain().quotes if quote.option in listed and expiry in (None, quote.option.expiry)]
+        return a_chain(wanted, underlying=underlying)
+
+    def book(self, symbol: str, /) -> OrderBook:
+        return OrderBook(symbol=symbol, at=NOW)
+
+    def index(self, _: str, /) -> tuple[Decimal, datetime]:
+        return Decimal(100_000), NOW
+
+
+def test_the_script_of_the_page_on_scripts_runs_as_it_stands() -> None:
+    connect, ask = python_blocks("docs/scripting.md")
+    names: dict[str, object] = {}
+    exec(compile(connect, "docs/scripting.md", "exec"), names)  # connects to nothing
+    assert isinstance(names["market"], MarketData)
+    clock = SimulatedClock(NOW)
+    alerts = AlertDesk(None, clock, timedelta(minutes=5))
+
+    names.update(clock=clock, market=MarketData(FakeVenue(), InlinePool(), clock, alerts))
+    exec(compile(ask, "docs/scripting.md", "exec"), names)
+
+    put, details, book, plans = (names[name] for name in ("put", "details", "book", "plans"))
+    assert isinstance(put, Quote)
+    assert isinstance(book, OrderBook)
+    assert isinstance(plans, tuple)
+    assert details == put
+    assert book.symbol == put.option.symbol == "BTCUSD-27MAR26-96000-P"
+    assert names["index"] == 100_000
+    assert [str(plan.option.expiry.date()) for plan in plans] == ["2026-03-27", "2026-04-17", "2026-03-21"]
+
+
 # ---- what is told of
 
 
@@ -172,7 +219,9 @@ def test_decisions_are_numbered_without_a_gap_and_say_what_was_given_up() -> Non
 def test_the_readme_links_every_document() -> None:
     readme = text_of("README.md")
 
-    assert [file.name for file in sorted((ROOT / "docs").glob("*.md")) if f"docs/{file.name}" not in readme] == []
+    pages = [str(file.relative_to(ROOT)) for file in sorted((ROOT / "docs").rglob("*.md")) if file.parent.name != "adr"]
+
+    assert [page for page in pages if page not in readme] == []
 
 
 # ---- each check fails once

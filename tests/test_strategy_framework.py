@@ -11,10 +11,10 @@ from loguru import logger
 
 import conditions
 import strategy
-import structures
 from domain import ExecutionMode, Side
 from lifecycle_manager import LifecycleManager
 from market_data import MarketData
+from option_selection import structures
 from strategies import STRATEGIES
 from strategies.blueprint import blueprint
 from strategy import (
@@ -36,7 +36,7 @@ from tests.unit.condition_builders import NOON, a_quote, a_trade, an_account, an
 from tests.unit.strategy_builders import FakeMarket, Stage, a_chain, an_ended_trade
 
 FACTORIES = set(conditions.__all__) - {"Condition", "fingerprint", "label_of", "needs_legs", "takes", "verdict_of"}
-BUILDERS = {name for name, thing in vars(structures).items() if getattr(thing, "__module__", "") == "structures" and name[0] != "_"}
+BUILDERS = {name for name, thing in vars(structures).items() if getattr(thing, "__module__", "") == structures.__name__ and name[0] != "_"}
 GUIDE = (Path(__file__).parent.parent / "docs" / "strategy-guide.md").read_text(encoding="utf-8")
 
 
@@ -203,9 +203,8 @@ def test_one_import_line_is_enough() -> None:
     factories = {
         name for name in conditions.__all__ if name not in {"Condition", "fingerprint", "label_of", "needs_legs", "takes", "verdict_of"}
     }
-    builders = {name for name, thing in vars(structures).items() if callable(thing) and thing.__module__ == "structures" and name[0] != "_"}
 
-    assert factories | builders <= set(strategy.__all__)
+    assert factories | BUILDERS <= set(strategy.__all__)
     assert [name for name in strategy.__all__ if not hasattr(strategy, name)] == []
 
 

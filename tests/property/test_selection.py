@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain import Chain, Greeks, OptionType, Quote
 from errors import NoMatchingInstrument
 from option_selection import Criteria, LegSpec, find_option, resolve_legs
-from structures import butterfly, iron_condor, straddle, strangle
+from option_selection.structures import butterfly, iron_condor, straddle, strangle
 
 from tests.unit.chains import NOW, a_chain, a_quote, an_option
 

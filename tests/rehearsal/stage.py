@@ -155,8 +155,17 @@ class Exchange:
 
     def stop(self) -> None:
         """End the exchange with its state stored."""
+        self._process.send_signal(signal.SIGCONT)
         self._process.terminate()
         self._process.wait(10)
+
+    def hang(self) -> None:
+        """Answer nothing any more, connections and all, until told to go on."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Answer again."""
+        self._process.send_signal(signal.SIGCONT)
 
 
 class Trader:

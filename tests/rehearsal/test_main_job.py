@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from clock import pause
 from events import EntriesRefused
 from paper.rules import OrderState
 from trade_lifecycle import TradeLeg, TradeState
@@ -220,3 +221,28 @@ def test_a_paused_strategy_enters_no_more_until_it_is_resumed_and_its_trade_is_s
     trader_beside.ask("--resume", "quick")
 
     trader_beside.hear("trade created id=quick#2")
+
+
+def test_l47_an_outage_never_ends_the_daemon_and_it_goes_on_by_itself(exchange: Exchange, trader_beside: Trader, tmp_path: Path) -> None:
+    trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=3600)))
+    trader_beside.hear("trade open id")
+
+    exchange.hang()
+    trader_beside.ask("--close", "1")
+    trader_beside.hear("command taken")
+    pause(4)
+    assert trader_beside.alive
+    exchange.go_on()
+
+    trader_beside.hear("trade result id", within=LONG)
+
+
+def test_a_hanging_venue_does_not_hold_up_the_end(exchange: Exchange, trader_beside: Trader, tmp_path: Path) -> None:
+    trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=3600)))
+    trader_beside.hear("trade open id")
+
+    exchange.hang()
+    pause(3)
+
+    assert trader_beside.stop(signal.SIGTERM) < GOODBYE
+    assert standing(trader_beside)[0][0] is TradeState.OPEN

@@ -249,6 +249,8 @@ def test_structure_delta_is_of_all_legs_together() -> None:
         (leg_greek_limit(1, "delta", "<", -0.3), True),
         (leg_greek_limit(1, "delta", ">", 0.3), False),
         (leg_greek_limit(0, "theta", ">=", -5), True),
+        (leg_greek_limit(leg_index=1, greek="delta", op="<", value=-0.3), True),
+        (leg_greek_limit(leg_index=0, greek="delta", op=">", value=0.3), False),
     ],
     ids=str,
 )
@@ -256,6 +258,10 @@ def test_a_leg_greek_is_watched_in_every_form_in_which_it_was_ever_written(condi
     trade = a_trade(greeks_by_leg=(Greeks(delta=0.2, theta=-5.0), Greeks(delta=-0.4)))
 
     assert verdict_of(condition, an_account(), trade).ok is met
+
+
+def test_five_times_the_premium_is_the_most_that_a_share_can_be() -> None:
+    assert max_loss(pct=5)(an_account(), a_trade("-1000"))
 
 
 def test_one_leg_past_its_limit_is_enough_though_another_is_unknown() -> None:
@@ -279,7 +285,9 @@ def test_a_leg_that_the_trade_does_not_have_is_a_mistake_of_the_configuration() 
         (lambda: max_loss(float("nan")), "max_loss: usd must be a finite number, not nan"),
         (lambda: max_loss(True), "max_loss: usd must be a finite number, not True"),
         (lambda: profit_target("half"), "profit_target: usd must be a finite number, not 'half'"),
-        (lambda: profit_target_pct(50), "profit_target: pct=50 is 5000 %; 0.5 means half, so write 0.5 for 50 %"),
+        (lambda: profit_target_pct(50), "profit_target: pct=50 is 5000 %; 0.5 is half and 5, the most, is 500 %, so write 0.5 for 50 %"),
+        (lambda: max_loss_pct(5.1), "max_loss: pct=5.1 is 510.0 %; 0.5 is half and 5, the most, is 500 %"),
+        (lambda: profit_target(pct=6), "profit_target: pct=6 is 600 %; 0.5 is half"),
         (lambda: max_loss(100, basis="mid"), "max_loss: basis must be 'mark' or 'executable', not 'mid'"),
         (lambda: max_loss(100, confirmations=0), "max_loss: confirmations must be a whole number from 1 to 1000, not 0"),
         (lambda: max_loss(100, min_hold=-1), "max_loss: min_hold must be zero or more, not -1"),
@@ -296,6 +304,9 @@ def test_a_leg_that_the_trade_does_not_have_is_a_mistake_of_the_configuration() 
         (lambda: leg_greek_limit("delta", 0.3, op="="), "leg_greek_limit: op must be one of > >= < <=, not '='"),
         (lambda: leg_greek_limit(-1, "delta", ">", 1), "leg_greek_limit: leg must be a whole number from 0 to 99, not -1"),
         (lambda: leg_greek_limit("delta", 1, ">", 2), "give (greek, limit, leg=, op=) or (leg_index, greek, op, value)"),  # type: ignore[call-overload]
+        (lambda: leg_greek_limit(leg_index=0, greek="delta"), "give (greek, limit, leg=, op=) or"),  # type: ignore[call-overload]
+        (lambda: leg_greek_limit(leg_index=0, greek="delta", value=1, leg=1), "give (greek, limit, leg=, op=) or"),  # type: ignore[call-overload]
+        (lambda: leg_greek_limit(0, "delta", ">", 0.3, leg=1), "give (greek, limit, leg=, op=) or"),  # type: ignore[call-overload]
     ],
 )
 def test_a_wrong_argument_is_refused_where_it_is_written(make: Callable[[], object], complaint: str) -> None:

@@ -1,12 +1,20 @@
 """Exit conditions: asked, counted when they fail, and never silent."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
 from domain import AccountSnapshot, TradeView, Verdict
 from errors import DataNotFresh
-from exit_watch import FAILURES_UNTIL_CLOSE, ExitWatch
+from exit_watch import BLIND_UNTIL_ALERT, EXIT_FAILED, FAILURES_UNTIL_CLOSE, ExitWatch
+from trade_lifecycle import TradeLifecycle, TradeState
 
-from tests.fakes import FakeAlerts, a_trade, an_account
+from tests.fakes import START, FakeAlerts, a_quote, a_trade, an_account
 
-AGAIN = range(FAILURES_UNTIL_CLOSE)
+HOUR_OF_TICKS = 4 * 3600
 
 
 def holds(account: AccountSnapshot, trade: TradeView) -> Verdict:
@@ -28,8 +36,41 @@ def watch(*exits: object) -> tuple[ExitWatch, FakeAlerts]:
     return exit_watch, alerts
 
 
+def a_held_trade() -> TradeLifecycle:
+    trade = a_trade()
+    return replace(trade, state=TradeState.OPEN, legs=(replace(trade.legs[0], opened=Decimal(1)),))
+
+
+def seen(account: AccountSnapshot) -> AccountSnapshot:
+    return account
+
+
+def in_an_outage(account: AccountSnapshot) -> AccountSnapshot:
+    return replace(account, valid=False, equity=None, reason="the venue does not answer")
+
+
+def without_quotes(account: AccountSnapshot) -> AccountSnapshot:
+    return replace(account, quotes={})
+
+
+class Ticks:
+    """Asks about a held trade at 0, 0.25, 0.5 ... seconds; the market moves on by so much between two questions."""
+
+    def __init__(self, exit_watch: ExitWatch) -> None:
+        self.exit_watch, self.seconds = exit_watch, 0.0
+
+    def ask(self, times: int = 1, *, every: float = 0.25, of: Callable[[AccountSnapshot], AccountSnapshot] = seen) -> list[str | None]:
+        """Return the answers."""
+        answers = []
+        for _ in range(times):
+            account = of(an_account(a_quote(), now=START + timedelta(seconds=self.seconds)))
+            answers.append(self.exit_watch.reason_to_leave(a_held_trade(), account))
+            self.seconds += every
+        return answers
+
+
 def ask(exit_watch: ExitWatch) -> str | None:
-    return exit_watch.reason_to_leave(a_trade(), an_account())
+    return Ticks(exit_watch).ask()[0]
 
 
 def test_the_first_condition_that_is_met_gives_the_reason() -> None:
@@ -45,21 +86,55 @@ def test_a_trade_whose_strategy_is_gone_calls_a_person_and_is_kept() -> None:
     assert alerts.about("no exits test#1")
 
 
-def test_l46_a_condition_that_raises_is_alerted_at_once_and_acted_on_after_many_times() -> None:
+def test_l46_a_condition_that_raises_is_alerted_at_once() -> None:
     exit_watch, alerts = watch(broken)
-    answers = [ask(exit_watch) for _ in AGAIN]
+    assert ask(exit_watch) is None
+    assert alerts.about("exit broken")
+
+
+def test_l46_a_condition_that_never_answers_closes_the_trade_after_a_minute_of_market_time() -> None:
+    ticks = Ticks(watch(broken)[0])
+    assert ticks.ask(240) == [None] * 240
+    assert ticks.ask() == [f"{EXIT_FAILED}: broken raised ZeroDivisionError('user code') 241 times in 60 s"]
+
+
+def test_l46_in_a_market_that_outruns_the_ticks_a_minute_alone_closes_nothing() -> None:
+    answers = Ticks(watch(broken)[0]).ask(FAILURES_UNTIL_CLOSE, every=15)
     assert answers[:-1] == [None] * (FAILURES_UNTIL_CLOSE - 1)
-    assert "failed 20 times" in str(answers[-1])
+    assert answers[-1] is not None
+
+
+@pytest.mark.parametrize("outage", [in_an_outage, without_quotes])
+def test_l39_an_outage_never_closes_a_trade_by_a_broken_exit(outage: Callable[[AccountSnapshot], AccountSnapshot]) -> None:
+    def poor(account: AccountSnapshot, trade: TradeView) -> bool:
+        return account.equity < 50 or account.quotes[trade.legs[0].option.symbol].mark is None  # type: ignore[operator]
+
+    exit_watch, alerts = watch(poor)
+    assert set(Ticks(exit_watch).ask(HOUR_OF_TICKS, of=outage)) == {None}
+    assert alerts.about("exit blind")
+    assert not alerts.about("exit broken")
+
+
+def test_l39_an_outage_adds_nothing_to_the_failures_before_and_after_it() -> None:
+    ticks = Ticks(watch(broken)[0])
+    answers = [*ticks.ask(200), *ticks.ask(HOUR_OF_TICKS, of=in_an_outage), *ticks.ask(41)]
+    assert set(answers) == {None}
+    assert ticks.ask() != [None]
+
+
+def test_l46_a_leg_that_is_not_held_needs_no_quote_for_a_condition_to_be_broken() -> None:
+    exit_watch, alerts = watch(broken)
+    exit_watch.reason_to_leave(a_trade(), an_account())
     assert alerts.about("exit broken")
 
 
 def test_l46_two_lambdas_do_not_share_a_count() -> None:
     exit_watch, _ = watch(lambda account, trade: 1 / 0 > 0, lambda account, trade: False)
-    assert [ask(exit_watch) for _ in AGAIN][-1] is not None
+    assert Ticks(exit_watch).ask(241)[-1] is not None
 
 
 def test_a_condition_that_works_again_starts_at_zero() -> None:
-    answers = iter([*[True] * (FAILURES_UNTIL_CLOSE - 1), False, True])
+    answers = iter([*[True] * 240, False, True])
 
     def sometimes(account: AccountSnapshot, trade: TradeView) -> bool:
         if next(answers):
@@ -67,23 +142,23 @@ def test_a_condition_that_works_again_starts_at_zero() -> None:
         return False
 
     exit_watch, _ = watch(sometimes)
-    assert [ask(exit_watch) for _ in range(FAILURES_UNTIL_CLOSE + 1)] == [None] * (FAILURES_UNTIL_CLOSE + 1)
+    assert Ticks(exit_watch).ask(242) == [None] * 242
 
 
 def test_a_condition_that_cannot_tell_is_told_after_many_times_and_closes_nothing() -> None:
     exit_watch, alerts = watch(blind)
-    assert [ask(exit_watch) for _ in AGAIN][-1] is None
+    assert [ask(exit_watch) for _ in range(BLIND_UNTIL_ALERT)][-1] is None
     assert len(alerts.about("exit blind")) == 1
 
 
 def test_being_blind_for_long_does_not_make_one_failure_the_last_straw() -> None:
-    raised: list[Exception] = [DataNotFresh("market", "quotes", "too old")] * 30 + [ZeroDivisionError()]
+    raised: list[Exception] = [DataNotFresh("market", "quotes", "too old")] * 300 + [ZeroDivisionError()]
 
     def unlucky(account: AccountSnapshot, trade: TradeView) -> bool:
         raise raised.pop(0)
 
     exit_watch, _ = watch(unlucky)
-    assert [ask(exit_watch) for _ in range(31)][-1] is None
+    assert Ticks(exit_watch).ask(301)[-1] is None
 
 
 def test_l37_a_forgotten_trade_leaves_no_count() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from errors import JournalDamaged, JournalError
-from journal import Journal
+from journal import Journal, JournalReader
 from journal.salvage import salvage
 
 from tests.unit.journal_stories import a_birth, a_pause, an_intent, an_open_trade, opened_in
@@ -109,6 +109,32 @@ def test_l29_damage_is_told_set_aside_and_survived(kind: str, tmp_path: Path) ->
         journal.append(a_pause())
     places = list((tmp_path / "damaged").glob("*/journal.db"))
     assert [place.read_bytes() for place in places] == ([] if damaged is None else [damaged])
+
+
+@pytest.mark.parametrize(
+    "kind", sorted(set(DAMAGES) - {"removed", "a newer version", "no version"})
+)  # a reader leaves versions to the daemon
+def test_a_reader_of_a_damaged_journal_names_the_file_and_the_next_step(kind: str, tmp_path: Path) -> None:
+    file = a_state(tmp_path)
+    DAMAGES[kind](file)
+
+    with pytest.raises(JournalDamaged) as told, JournalReader(file) as reader:
+        reader.verify()
+        list(reader.replay())
+        assert reader.desk
+
+    assert str(told.value).startswith(f"{file}: ")
+    assert "start the daemon once" in str(told.value)
+
+
+def test_damage_that_the_daemon_finds_asks_nobody_to_start_it(tmp_path: Path) -> None:
+    zeroed_middle(a_state(tmp_path))
+
+    opened = opened_in(tmp_path)
+
+    opened.journal.close()
+    assert opened.damage is not None
+    assert "start the daemon" not in opened.damage
 
 
 def test_after_the_damage_the_next_start_is_ordinary_but_a_person_is_still_awaited(tmp_path: Path) -> None:

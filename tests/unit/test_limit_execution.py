@@ -1,5 +1,6 @@
 """One look at a leg: what to place, what to take back, what to wait for."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -7,11 +8,11 @@ from decimal import Decimal
 import pytest
 
 from domain import ExecutionParams, OrderStatus, Purpose, Quote, Side
-from limit_execution import Cancel, LegStep, Place, Progress, Rounds, View, limit_price, look, step
+from limit_execution import Cancel, LegStep, Place, Progress, Rounds, View, limit_price, look, priced, step
 from order_ledger import OrderRecord
-from trade_lifecycle import TradeLeg
+from trade_lifecycle import TradeLeg, TradeState
 
-from tests.fakes import EXPIRY, START, a_name, a_plan, a_quote, a_trade, an_option, an_order
+from tests.fakes import EXPIRY, START, House, a_name, a_plan, a_quote, a_trade, an_account, an_option, an_order
 
 PARAMS = ExecutionParams(fill_timeout_seconds=30, aggressive_buffer_pct=2, max_requote_rounds=3)
 LEG = TradeLeg(option=an_option(), side=Side.SELL, target=Decimal(1))
@@ -33,6 +34,7 @@ def seen(
     quote: Quote | None = None,
     blind: bool = False,
     clamp: str | None = None,
+    unpriced: float = 0,
 ) -> LegStep:
     view = View(
         index=0,
@@ -44,6 +46,7 @@ def seen(
         orders=orders,
         quote=None if blind else quote or a_quote(),
         clamp=None if clamp is None else Decimal(clamp),
+        unpriced=timedelta(seconds=unpriced),
     )
     return look(view)
 
@@ -204,22 +207,83 @@ def test_l17_a_leg_without_a_price_does_not_hold_up_its_partner() -> None:
     assert placed(sighted).leg == 1
 
 
-def test_no_round_is_skipped_when_the_clock_jumps() -> None:
+def turns_at(seconds: Sequence[float]) -> list[int]:
     rounds, trade = Rounds(), a_trade()
-    turns = [rounds.of(trade, START + timedelta(hours=hour)) for hour in range(4)]
+    return [rounds.of(trade, START + timedelta(seconds=n), priced=True).number for n in seconds]
+
+
+def test_no_round_is_skipped_when_the_clock_jumps() -> None:
+    turns = turns_at([3600 * hour for hour in range(4)])
     assert turns == [0, 1, 2, 3]
 
 
 def test_a_round_lasts_its_time_however_often_it_is_looked_at() -> None:
+    assert turns_at([10 * n for n in range(7)]) == [0, 0, 0, 1, 1, 1, 2]
+
+
+def test_an_outage_costs_no_rounds_and_none_is_caught_up_on_after_it() -> None:
+    after = [300, 300.25, 329.75, 330, 330.25]
     rounds, trade = Rounds(), a_trade()
-    assert [rounds.of(trade, START + timedelta(seconds=10 * n)) for n in range(7)] == [0, 0, 0, 1, 1, 1, 2]
+    blind = [rounds.of(trade, START + timedelta(seconds=n), priced=n == 0).number for n in range(300)]
+    assert set(blind) == {0}
+    assert [rounds.of(trade, START + timedelta(seconds=n), priced=True).number for n in after] == [1, 1, 1, 2, 2]
+
+
+def test_how_long_nothing_was_priced_counts_from_the_last_price() -> None:
+    rounds, trade = Rounds(), a_trade()
+    seen_at = [rounds.of(trade, START + timedelta(seconds=n), priced=n == 20).priced_at for n in (0, 10, 20, 90)]
+    assert seen_at == [START, START, START + timedelta(seconds=20), START + timedelta(seconds=20)]
+
+
+def test_a_price_counts_only_for_a_leg_that_misses_something() -> None:
+    quotes = {an_option().symbol: a_quote()}
+    trade = a_trade(a_plan(), a_plan(an_option(80000)))
+    half = replace(trade, state=TradeState.OPENING, legs=(replace(trade.legs[0], opened=Decimal(1)), trade.legs[1]))
+    assert priced(trade, Purpose.OPEN, quotes, now=START)
+    assert not priced(half, Purpose.OPEN, quotes, now=START)
+    assert priced(half, Purpose.CLOSE, quotes, now=START)
+    assert not priced(half, Purpose.CLOSE, quotes, now=START, clamps={})
+    assert not priced(trade, Purpose.OPEN, {an_option().symbol: a_quote(bid=None)}, now=START)
+
+
+def test_an_opening_without_any_price_is_given_up_after_twice_its_length() -> None:
+    assert seen(blind=True, unpriced=179).progress is Progress.WORKING
+    over = seen(blind=True, unpriced=180)
+    assert (over.progress, over.reason) == (Progress.EXHAUSTED, "no price for 180 s")
+    assert seen(a_record(), blind=True, unpriced=180).action == Cancel(client_id=a_name(), why="no price for 180 s")
+
+
+def test_a_close_without_any_price_is_never_given_up() -> None:
+    assert seen(leg=HELD, purpose=Purpose.CLOSE, blind=True, unpriced=9999).progress is Progress.WORKING
 
 
 def test_a_new_phase_and_a_restart_begin_by_the_time() -> None:
     rounds, trade = Rounds(), a_trade()
-    rounds.of(trade, START)
+    rounds.of(trade, START, priced=True)
     later = replace(trade, phase_at=START + timedelta(seconds=60))
-    assert rounds.of(later, START + timedelta(seconds=121)) == 2
+    assert rounds.of(later, START + timedelta(seconds=121), priced=True).number == 2
+    assert rounds.of(later, START + timedelta(seconds=150), priced=True).number == 3
     rounds.forget(1)
     rounds.forget(1)
-    assert rounds.of(trade, START + timedelta(hours=1)) == 120
+    assert rounds.of(trade, START + timedelta(hours=1), priced=False).number == 120
+
+
+def a_blind_opening(seconds: int) -> House:
+    house = House()
+    house.show()
+    house.create(params=PARAMS)
+    house.tick(seconds, account=an_account())
+    return house
+
+
+def test_the_first_order_after_an_outage_is_not_at_the_last_price() -> None:
+    house = a_blind_opening(170)
+    house.tick()
+    [order] = house.venue.orders.values()
+    assert (order.new.price, house.trade().state) == (Decimal(99), TradeState.OPENING)
+
+
+def test_an_opening_that_nobody_can_price_ends_by_itself() -> None:
+    house = a_blind_opening(185)
+    assert (house.trade().state, house.venue.orders) == (TradeState.FAILED, {})
+    assert "no price for 180 s" in house.trade().reason

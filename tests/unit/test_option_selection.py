@@ -264,6 +264,14 @@ def test_two_legs_in_one_option_are_fine_once_declared() -> None:
     assert len(resolve_legs([leg, replace(leg, qty=Decimal(2))], a_chain(), NOW)) == 2
 
 
+def test_legs_found_by_constraints_may_share_an_option_once_declared() -> None:
+    legs = [LegSpec.find(option_type="C", side=side, qty=1, rank_by="strike_atm", same_option_ok=True) for side in (1, 2)]
+
+    first, second = resolve_legs(legs, a_chain(), NOW)
+
+    assert first.option == second.option
+
+
 # ---- constraints
 
 

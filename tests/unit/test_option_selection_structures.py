@@ -6,16 +6,21 @@ import pytest
 
 from domain import Number, Side
 from errors import ConfigError, NoMatchingInstrument
-from option_selection import ByDelta, ClosestStrike, LegSpec, NearestDte, NextExpiry, resolve_legs
-from structures import (
+from option_selection import (
+    ByDelta,
+    ClosestStrike,
+    LegSpec,
+    NearestDte,
+    NextExpiry,
     bear_call_spread,
     bear_put_spread,
     bull_call_spread,
     bull_put_spread,
     butterfly,
-    calendar_spread,
+    calendar,
     iron_condor,
-    ratio_spread,
+    ratio,
+    resolve_legs,
     reverse_iron_condor,
     straddle,
     strangle,
@@ -112,27 +117,27 @@ def test_a_vertical_spread_is_free_in_its_deltas() -> None:
     assert [leg.strike_criteria for leg in vertical_spread(1, "C", 0.1, 0.3)] == [ByDelta(0.1), ByDelta(0.3)]
 
 
-def test_a_calendar_spread_buys_time_at_one_strike() -> None:
-    far, near = resolve_legs(calendar_spread(1), a_chain(), NOW)
+def test_a_calendar_buys_time_at_one_strike() -> None:
+    far, near = resolve_legs(calendar(1), a_chain(), NOW)
 
     assert (far.side, near.side) == (1, 2)
     assert far.option.expiry > near.option.expiry
     assert far.option.strike == near.option.strike
 
 
-def test_a_calendar_spread_without_two_expiries_is_refused() -> None:
+def test_a_calendar_without_two_expiries_is_refused() -> None:
     with pytest.raises(NoMatchingInstrument, match="both resolve"):
-        resolve_legs(calendar_spread(1, far_dte=1), a_chain(), NOW)
+        resolve_legs(calendar(1, far_dte=1), a_chain(), NOW)
 
 
-def test_a_ratio_spread_sells_more_than_it_buys() -> None:
-    inner, outer = ratio_spread("0.1", ratio=3)
+def test_a_ratio_sells_more_than_it_buys() -> None:
+    inner, outer = ratio("0.1", ratio=3)
 
     assert [(leg.side, leg.qty) for leg in (inner, outer)] == [(Side.BUY, Decimal("0.1")), (Side.SELL, Decimal("0.3"))]
 
 
-def test_a_back_spread_is_a_ratio_spread_sold() -> None:
-    assert [(leg.side, leg.qty) for leg in ratio_spread(1, "P", side=2)] == [(Side.SELL, Decimal(1)), (Side.BUY, Decimal(2))]
+def test_a_back_spread_is_a_ratio_sold() -> None:
+    assert [(leg.side, leg.qty) for leg in ratio(1, "P", side=2)] == [(Side.SELL, Decimal(1)), (Side.BUY, Decimal(2))]
 
 
 def test_a_strike_wish_for_the_money_is_shared() -> None:
@@ -153,7 +158,7 @@ def test_a_butterfly_has_a_width(width: Number) -> None:
 
 def test_a_ratio_of_one_is_no_ratio() -> None:
     with pytest.raises(ConfigError, match="ratio must be above 1"):
-        ratio_spread(1, ratio=1)
+        ratio(1, ratio=1)
 
 
 def test_a_side_that_is_none_is_refused() -> None:

@@ -2,24 +2,30 @@
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
+from datetime import time, timedelta
 from typing import cast
 
 import pytest
 
-from domain import ExecutionMode, ExecutionParams
+from domain import EntryCondition, ExecutionMode, ExecutionParams, ExitCondition
 from errors import ConfigError
 from strategy import (
     LegSpec,
     StrategyConfig,
     StrategyFactory,
+    all_of,
+    any_of,
     cron,
+    leg_greek_limit,
     load_strategies,
     max_hold_hours,
     min_equity,
+    not_,
     profit_target,
     strangle,
     time_window,
     utc_time_window,
+    weekday_filter,
 )
 
 from tests.unit.condition_builders import NOON
@@ -83,6 +89,60 @@ def test_a_wrong_field_is_refused_at_the_constructor(changed: dict[str, object],
 
     assert any(complaint in problem for problem in problems), problems
     assert all(problem.startswith("strategy ") for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        leg_greek_limit("delta", 0.3, leg=7),
+        leg_greek_limit(2, "delta", ">", 0.3),
+        all_of(profit_target(50), not_(leg_greek_limit("delta", 0.3, leg=2)), leg_greek_limit("delta", 0.3, leg=1)),
+    ],
+    ids=str,
+)
+def test_l46_a_condition_on_a_leg_that_the_strategy_does_not_have_is_refused(condition: ExitCondition) -> None:
+    [problem] = problems_of(lambda: a_config(exit_conditions=[condition]))
+
+    assert "names leg" in problem
+    assert problem.endswith("but the strategy has 2 legs, counted from 0")
+
+
+def test_l46_a_condition_on_the_last_leg_is_allowed() -> None:
+    assert a_config(exit_conditions=[any_of(leg_greek_limit("delta", 0.3, leg=1), leg_greek_limit("delta", 0.3))])
+
+
+@pytest.mark.parametrize(
+    ("windows", "apart"),
+    [
+        ([time_window(8, 12), time_window(12, 20)], "time_window(8, 12) and time_window(12, 20)"),
+        ([time_window(8, 12), min_equity(1), utc_time_window(time(20), time(7, 30))], "time_window(8, 12) and utc_time_window("),
+        ([weekday_filter(["mon"]), weekday_filter(["tue", "wed"])], "weekday_filter(['mon']) and weekday_filter("),
+        ([utc_time_window(NOON, NOON.replace(hour=13)), weekday_filter(["thu"])], "utc_time_window("),
+        ([utc_time_window(NOON, NOON.replace(hour=13)), time_window(13, 14)], "time_window(13, 14)"),
+        (
+            [weekday_filter(["wed"]), time_window(8, 9), utc_time_window(NOON, NOON + timedelta(days=6))],
+            "weekday_filter(['wed']) and time_window(8, 9) and utc_time_window(",
+        ),
+    ],
+)
+def test_entry_windows_that_never_pass_together_are_refused(windows: list[EntryCondition], apart: str) -> None:
+    [problem] = problems_of(lambda: a_config(entry_conditions=windows))
+
+    assert apart in problem
+    assert problem.endswith("never pass at the same moment: nothing would ever be opened")
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        [time_window(20, 8), time_window(7, 12), weekday_filter(["sun"])],
+        [time_window(22, 2), utc_time_window(time(1, 59, 59), time(3))],
+        [utc_time_window(NOON, NOON + timedelta(days=7)), weekday_filter(["wed"]), time_window(11, 12)],
+        [time_window(0, 24), time_window(23, 24), any_of(time_window(1, 2), time_window(3, 4))],
+    ],
+)
+def test_entry_windows_that_meet_however_briefly_are_allowed(windows: list[EntryCondition]) -> None:
+    assert a_config(entry_conditions=windows)
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -11,6 +11,7 @@ from domain import Side
 from errors import ConfigError, JournalError
 from paper.answers import num, num_or_zero, ok, refusal
 from paper.limits import QUERIES, RateLimits
+from paper.opening import ExchangeOptions, open_exchange
 from paper.routes_candles import candles, daily, start_of
 from paper.rows import TapeRow
 from paper.server_faults import Fault, FaultBoard, FaultKind
@@ -171,8 +172,19 @@ def test_a_store_is_held_by_one(tmp_path: Path) -> None:
 def test_a_damaged_store_is_told(tmp_path: Path) -> None:
     (tmp_path / "exchange.sqlite3").write_bytes(b"\0" * 5000)
 
-    with pytest.raises(ConfigError, match="cannot be used"):
+    with pytest.raises(
+        ConfigError, match=r"exchange\.sqlite3 cannot be used, it is damaged .*move it away or choose another state directory"
+    ):
         Store(tmp_path)
+
+
+def test_a_row_that_cannot_be_read_back_is_told(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write([("market", "market", "{")])
+    store.close()
+
+    with pytest.raises(ConfigError, match=r"row market .*is damaged .*move it away"):
+        open_exchange(ExchangeOptions(state_dir=tmp_path))
 
 
 def test_a_write_that_fails_is_told(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from domain import Number, decimal_of
 from errors import ConfigError
-from option_selection import Criteria, LegSpec
+from option_selection.criteria import Criteria
+from option_selection.leg_spec import LegSpec
 
 _ATM: Criteria = {"type": "closestStrike"}
 
@@ -102,7 +103,7 @@ def bear_put_spread(
     return vertical_spread(qty, "P", inner_delta, outer_delta, dte, underlying)
 
 
-def calendar_spread(
+def calendar(
     qty: Number, near_dte: Number = "next", far_dte: Number = 30, option_type: str = "C", side: int = 1, underlying: str = "BTC"
 ) -> list[LegSpec]:
     """Return the far expiry bought and the near one sold (side 2: the reverse), both at the strike nearest to the index price."""
@@ -112,7 +113,7 @@ def calendar_spread(
     ]
 
 
-def ratio_spread(
+def ratio(
     qty: Number,
     option_type: str = "C",
     ratio: Number = 2,
