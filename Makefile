@@ -31,7 +31,7 @@ setup: $(VENV)/.runtime ## install what running needs
 setup-dev: $(VENV)/.dev ## install what running, testing and checking need
 
 test: $(VENV)/.dev ## run all tests but the soak tests
-	@$(PY) -m pytest tests -q -n $(WORKERS) -p no:benchmark -m 'not soak' $(ARGS)
+	@$(PY) -m pytest tests -q -n $(WORKERS) --dist worksteal -p no:benchmark -m 'not soak' $(ARGS)
 
 check: $(VENV)/.dev ## lint, formatting, types, layers, architecture
 	@$(PY) -m ruff check .
@@ -52,7 +52,7 @@ soak: $(VENV)/.dev ## run the long tests
 
 cover: $(VENV)/.dev ## measure branch coverage: all of floors 0 to 4, nine tenths overall
 	@$(PY) -m coverage erase
-	@$(PY) -m pytest tests -q -n $(WORKERS) -p no:benchmark -m 'not soak' --cov --cov-report= $(ARGS)
+	@$(PY) -m pytest tests -q -n $(WORKERS) --dist worksteal -p no:benchmark -m 'not soak' --cov --cov-report= $(ARGS)
 	@$(PY) -m coverage report --include "$$(echo "$(PURE)" | tr -s " " ",")" --fail-under 100
 	@$(PY) -m coverage report --fail-under 90
 

@@ -1,7 +1,7 @@
 """How long the daemon takes from the start of its process to its first tick, and how much memory it holds then.
 
 Two runs are told apart: against an exchange that already listens, and with the embedded one started as a child.
-    python benchmarks/bench_startup.py [--rounds 5]
+    python -m benchmarks.bench_startup [--rounds 5]
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """What one tick costs in processor time: the real manager, runners, market cache and order path over a venue that answers at once.
 
 Each strategy holds one open strangle with three exit conditions and looks at its entry conditions on every tick.
-    python benchmarks/bench_tick.py [--ticks 200]
+    python -m benchmarks.bench_tick [--ticks 200]
 """
 
 import argparse

@@ -58,6 +58,7 @@ def bounds(bid: Decimal, ask: Decimal) -> Sequence[Decimal]:
     return (bid, ask) if inside else (low, high)
 
 
+@pytest.mark.soak  # twenty seconds, and only where recordings are
 def test_a_short_strangle_opens_and_closes_and_never_trades_better_than_was_recorded(
     trader: Trader, recorded: Mapping[datetime, Mapping[str, tuple[Decimal, Decimal]]]
 ) -> None:

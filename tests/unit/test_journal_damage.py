@@ -111,9 +111,8 @@ def test_l29_damage_is_told_set_aside_and_survived(kind: str, tmp_path: Path) ->
     assert [place.read_bytes() for place in places] == ([] if damaged is None else [damaged])
 
 
-@pytest.mark.parametrize(
-    "kind", sorted(set(DAMAGES) - {"removed", "a newer version", "no version"})
-)  # a reader leaves versions to the daemon
+# A reader leaves versions to the daemon.
+@pytest.mark.parametrize("kind", sorted(set(DAMAGES) - {"removed", "a newer version", "no version"}))
 def test_a_reader_of_a_damaged_journal_names_the_file_and_the_next_step(kind: str, tmp_path: Path) -> None:
     file = a_state(tmp_path)
     DAMAGES[kind](file)
