@@ -66,7 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code: 0 done, 1 the journal cannot be used, 2 wrong input."""
     asked = parser().parse_args(argv)
     try:
-        return _dispatch(asked)
+        try:
+            return _dispatch(asked)
+        finally:
+            logbook.finish()
     except BrokenPipeError:  # whoever read our answer has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -225,10 +228,7 @@ def _run(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], probl
         if exchange is not None:
             exchange.stop()
         raise
-    try:
-        Daemon(context, ControlBox(home), exchange).run()
-    finally:
-        logbook.finish()
+    Daemon(context, ControlBox(home), exchange).run()
     return 0
 
 
