@@ -524,3 +524,12 @@ def test_a_taken_port_is_told(venue: Venue) -> None:
 
     assert code == 2
     assert "is taken" in complaint
+
+
+def test_each_answer_waits_as_long_as_asked(tmp_path: Path) -> None:
+    with a_venue(tmp_path, "--latency-ms", "150") as slow:
+        begun = time.monotonic()
+        answer = requests.get(f"{slow.url}/time", timeout=5)
+
+    assert answer.json()["code"] == 0
+    assert time.monotonic() - begun >= 0.15
