@@ -342,7 +342,7 @@ def test_l38_an_index_that_stands_still_stops_entries_and_says_so(tmp_path: Path
         world.trader.begin(Plan(entry="spread_below(1)"))  # it is 2 %
         world.trader.hear("for=spread_below")
         world.exchange.freeze()
-        world.trader.hear("has not moved", within=2 * LONG)
+        world.trader.hear("index of BTC stands still", within=2 * LONG)
 
         for symbol in (CALL, PUT):
             world.exchange.quote(symbol, 999, 1001)
