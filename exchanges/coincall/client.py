@@ -210,6 +210,14 @@ class CoincallClient:
         reply = self._transport.read(_SUMMARY, {})
         return wire_account.parse_summary(reply.data), reply.at
 
+    def wallet(self) -> tuple[tuple[wire_account.CoinHolding, ...], datetime]:
+        """Return what the wallet holds of each coin, and the moment of receipt.
+
+        Read from the account summary: the wallet path of API 4.4 has no documented answer (docs/adr/0012).
+        """
+        summary, at = self.summary()
+        return summary.coins, at
+
     def positions(self) -> tuple[tuple[PositionSnapshot, ...], datetime]:
         """Return every option holding and the moment of receipt; empty only where the venue said so."""
         reply = self._transport.read(_POSITIONS, {})

@@ -18,8 +18,17 @@ from exchanges.coincall.wire import Page, Row, number, reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CoinHolding:
+    """One coin of the wallet, in units of that coin; None where the venue does not say."""
+
+    coin: str
+    equity: Decimal | None
+    available: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSummary:
-    """The account's money, USD; None where the venue does not say."""
+    """The account's money, USD, and its coins one by one; None where the venue does not say."""
 
     equity: Decimal
     available_margin: Decimal | None
@@ -27,6 +36,13 @@ class AccountSummary:
     maintenance_margin: Decimal | None
     margin_balance: Decimal | None
     unrealized: Decimal | None
+    coins: tuple[CoinHolding, ...] = ()
+
+
+class _Coin(Row, frozen=True):
+    coin: str
+    equity_amount: Decimal | None = None
+    available_balance: Decimal | None = None
 
 
 class _Summary(Row, frozen=True):
@@ -36,6 +52,7 @@ class _Summary(Row, frozen=True):
     im_amount: Decimal | None = None
     mm_amount: Decimal | None = None
     unrealized: Decimal | None = msgspec.field(name="unrealizedPnL", default=None)
+    accounts: tuple[_Coin, ...] = ()
 
 
 def _summary(row: _Summary) -> AccountSummary:
@@ -43,6 +60,7 @@ def _summary(row: _Summary) -> AccountSummary:
         equity=row.equity,
         available_margin=row.available_margin,
         initial_margin=row.im_amount,
+        coins=tuple(CoinHolding(coin=one.coin, equity=one.equity_amount, available=one.available_balance) for one in row.accounts),
         maintenance_margin=row.mm_amount,
         margin_balance=row.margin_balance,
         unrealized=row.unrealized,

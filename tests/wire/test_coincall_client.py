@@ -118,6 +118,12 @@ READS = {
         answer('{"userId":17,"apiKey":"k","readOnly":0,"isMaster":true,"parentUid":"0"}'),
         expected=False,
     ),
+    "wallet": Case(
+        lambda c: [(one.coin, one.equity, one.available) for one in c.wallet()[0]],
+        "/open/account/summary/v1",
+        answer(SUMMARY),
+        expected=[("USDT", Decimal("52000.50"), None)],
+    ),
     "summary": Case(lambda c: c.summary()[0].unrealized, "/open/account/summary/v1", answer(SUMMARY), expected=Decimal("-20.10")),
     "positions": Case(lambda c: c.positions()[0], "/open/option/position/get/v1", answer("[]"), expected=()),
     "settlements": Case(
