@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from conditions import label_of, verdict_of
-from domain import AccountSnapshot, ExitCondition, Severity
+from domain import AccountSnapshot, ExitCondition, Severity, Verdict
 from errors import DataNotFresh
 from ports import Alerts
 from trade_lifecycle import TradeLifecycle
@@ -51,8 +51,8 @@ class ExitWatch:
         """Arm a strategy's exit conditions for all its trades, those of earlier runs included."""
         self._exits[strategy] = tuple(exits)
 
-    def reason_to_leave(self, trade: TradeLifecycle, account: AccountSnapshot) -> str | None:
-        """Return why the trade should be closed now; None if it should not."""
+    def reason_to_leave(self, trade: TradeLifecycle, account: AccountSnapshot, *, only_urgent: bool = False) -> Verdict | None:
+        """Return why the trade should be closed now, and whether at once; None if it should not (`only_urgent`: not at once)."""
         exits = self._exits.get(trade.strategy)
         if exits is None:
             self._alerts.alert(
@@ -62,8 +62,9 @@ class ExitWatch:
                 "start with that strategy, or close the trade with --close",
             )
             return None
-        reasons = (self._judge(trade, index, condition, account) for index, condition in enumerate(exits))
-        return next((reason for reason in reasons if reason is not None), None)
+        found = [leave for index, each in enumerate(exits) if (leave := self._judge(trade, index, each, account)) is not None]
+        hurried = next((leave for leave in found if leave.urgent), None)
+        return hurried if only_urgent or hurried is not None else next(iter(found), None)
 
     def forget(self, trade: int) -> None:
         """Drop what was counted for a trade that has ended."""
@@ -71,7 +72,7 @@ class ExitWatch:
             for key in [key for key in counts if key[0] == trade]:
                 del counts[key]
 
-    def _judge(self, trade: TradeLifecycle, index: int, condition: ExitCondition, account: AccountSnapshot) -> str | None:
+    def _judge(self, trade: TradeLifecycle, index: int, condition: ExitCondition, account: AccountSnapshot) -> Verdict | None:
         name, key = label_of(condition), (trade.number, index)
         try:
             verdict = verdict_of(condition, account, trade)
@@ -86,7 +87,7 @@ class ExitWatch:
             return None
         self._broke.pop(key, None)
         self._blinded.pop(key, None)
-        return f"{name}: {verdict.reason}" if verdict.ok else None
+        return Verdict(True, f"{name}: {verdict.reason}", verdict.urgent) if verdict.ok else None
 
     def _blind(self, trade: TradeLifecycle, key: tuple[int, int], name: str, unknown: str) -> None:
         if key in self._broke:
@@ -100,7 +101,7 @@ class ExitWatch:
                 "check the market data; the trade is kept until the condition can be judged",
             )
 
-    def _broken(self, trade: TradeLifecycle, key: tuple[int, int], name: str, error: Exception, now: datetime) -> str | None:
+    def _broken(self, trade: TradeLifecycle, key: tuple[int, int], name: str, error: Exception, now: datetime) -> Verdict | None:
         self._blinded.pop(key, None)
         failing = self._broke.setdefault(key, _Failing())
         failing.again(now)
@@ -113,7 +114,7 @@ class ExitWatch:
         )
         if not failing.for_good:
             return None
-        return f"{EXIT_FAILED}: {name} raised {error!r} {failing.times} times in {failing.lasted.total_seconds():g} s"
+        return Verdict(True, f"{EXIT_FAILED}: {name} raised {error!r} {failing.times} times in {failing.lasted.total_seconds():g} s")
 
 
 def _missing(trade: TradeLifecycle, account: AccountSnapshot) -> str | None:

@@ -5,8 +5,7 @@ counted, alerted and isolated; it stops neither the others nor the tick.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from loguru import logger
@@ -15,7 +14,6 @@ from clock import Clock
 from domain import (
     AccountSnapshot,
     Basis,
-    ClientOrderId,
     ExecutionMode,
     ExecutionParams,
     ExitCondition,
@@ -23,12 +21,10 @@ from domain import (
     Purpose,
     Severity,
     Verdict,
-    WhenIncomplete,
 )
 from errors import ConfigError, InvalidTransition, InvariantBroken, JournalError
 from events import (
     AnyEvent,
-    AnyOrderEvent,
     CloseCompleted,
     CloseNotified,
     CloseRequested,
@@ -45,40 +41,22 @@ from events import (
     TradeWrittenOff,
     UnwindStarted,
 )
+from execution_desk import Ended, Outcome
 from exit_watch import ExitWatch
-from limit_execution import LimitExecutor, Progress
 from ports import Alerts, JournalWriter
 from position_check import PositionCheck
-from settling import SettlementDesk
 from trade_book import TradeBook
-from trade_execution import TradeExecutor
 from trade_lifecycle import TradeLifecycle, TradeState
+from trading_desk import Desk
 
 S = TradeState
-NO_TIME = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where a kind of trade is executed and settled: the venue, or its simulation for dry runs."""
-
-    executor: TradeExecutor
-    settlements: SettlementDesk
-    shortest_round: timedelta = NO_TIME
-
-
-@dataclass(frozen=True, slots=True)
-class _Venue:
-    executor: TradeExecutor
-    settlements: SettlementDesk
-    limit: LimitExecutor
 
 
 class LifecycleManager:
     """All trades of this installation, and what is done about each on every tick."""
 
     def __init__(
-        self, *, live: Desk, simulated: Desk | None, journal: JournalWriter, clock: Clock, alerts: Alerts, desk: int, next_number: int
+        self, *, live: Desk, simulated: Desk | None, journal: JournalWriter, clock: Clock, alerts: Alerts, next_number: int
     ) -> None:
         self._clock, self._alerts = clock, alerts
         self._book = TradeBook(journal, next_number)
@@ -88,12 +66,11 @@ class LifecycleManager:
         self._stale: frozenset[int] = frozenset()
         self._blocked: dict[str, str] = {"start": "the account has not been read yet"}
         self.failures = 0
-        self._venues: dict[bool, _Venue] = {}  # by whether a trade is simulated
+        self._venues: dict[bool, Desk] = {}  # by whether a trade is simulated
         for each in (live, simulated):
             if each is not None:
                 each.executor.listen(self._filled)
-                limit = LimitExecutor(each.executor, alerts, desk, each.shortest_round)
-                self._venues[each is simulated] = _Venue(each.executor, each.settlements, limit)
+                self._venues[each is simulated] = each
 
     # ---- what strategies and people ask
 
@@ -135,6 +112,11 @@ class LifecycleManager:
         """Call back once for every trade that has ended."""
         self._closed.append(callback)
 
+    def on_executed(self, listener: Ended) -> None:
+        """Hand the result of every execution that ends to listener."""
+        for venue in self._venues.values():
+            venue.executions.on_ended(listener)
+
     @property
     def trades(self) -> tuple[TradeLifecycle, ...]:
         """Return every trade known, oldest first."""
@@ -158,8 +140,9 @@ class LifecycleManager:
         return self._book.created_since(strategy, moment)
 
     def options_in_use(self) -> tuple[Option, ...]:
-        """Return the options of all active trades: those that need quotes."""
-        return self._book.options_in_use()
+        """Return the options that need quotes: those of all active trades, and of executions that ended just now."""
+        after = {option.symbol: option for venue in self._venues.values() for option in venue.executions.options_watched}
+        return tuple({**after, **{option.symbol: option for option in self._book.options_in_use()}}.values())
 
     @property
     def entries_allowed(self) -> Verdict:
@@ -181,12 +164,12 @@ class LifecycleManager:
         """Lift one cause."""
         self._blocked.pop(cause, None)
 
-    def force_close(self, number: int, reason: str) -> None:
+    def force_close(self, number: int, reason: str, *, urgent: bool = False) -> None:
         """Close a trade because a person says so, whatever its exits say; ended only once its fills say so.
 
         Raises KeyError for an unknown number, InvalidTransition for a trade that has ended, JournalError; nothing changed.
         """
-        self._book.apply(CloseRequested(at=self._clock.now(), trade=number, reason=reason))
+        self._book.apply(CloseRequested(at=self._clock.now(), trade=number, reason=reason, urgent=urgent))
 
     cancel = force_close
 
@@ -214,7 +197,7 @@ class LifecycleManager:
         running = self.active
         for simulated, venue in self._venues.items():
             numbers = {trade.number for trade in running if trade.simulated is simulated}
-            venue.executor.restore(event for event in kept if _order_of(event) in numbers)
+            venue.restore(kept, numbers)
         if running:
             logger.info("trades resumed count={} orders to ask the venue about={}", len(running), self._unresolved)
 
@@ -225,7 +208,8 @@ class LifecycleManager:
         if account.valid:
             self._blocked.pop("start", None)
         for venue in self._venues.values():
-            self._guarded("orders", partial(venue.executor.step, account.now))
+            for name, part in venue.parts(account):
+                self._guarded(name, part)
         for trade in self.active:
             self._guarded(trade.id, partial(self._managed, trade, account))
         self._guarded("positions", partial(self._compare, account))
@@ -266,38 +250,35 @@ class LifecycleManager:
             case S.CLOSING | S.UNWINDING as state:
                 self._leave(trade, account, Purpose.CLOSE if state is S.CLOSING else Purpose.UNWIND)
             case _:
-                if self._venue_of(trade).limit.withdraw(trade):
+                if self._venue_of(trade).executions.withdraw(trade, "it waits for a person"):
                     self._settled(trade, account.now)
                 self._call_person(trade, trade.reason)
 
     def _open(self, trade: TradeLifecycle, account: AccountSnapshot) -> None:
-        limit = self._venue_of(trade).limit
-        steps = limit.look(trade, Purpose.OPEN, account)
-        spent = [f"{trade.legs[i].option.symbol}: {s.reason}" for i, s in enumerate(steps) if s.progress is Progress.EXHAUSTED]
-        if spent:
-            if limit.withdraw(trade):
-                self._incomplete(trade, "; ".join(spent), account.now)
-        elif all(each.progress is Progress.DONE for each in steps):
-            self._book.apply(OpenCompleted(at=account.now, trade=trade.number))
-        else:
-            limit.perform(trade, Purpose.OPEN, steps, account)
+        standing = self._venue_of(trade).executions.step(trade, Purpose.OPEN, account)
+        match standing.outcome:
+            case Outcome.DONE:
+                self._book.apply(OpenCompleted(at=account.now, trade=trade.number))
+            case Outcome.GIVEN_UP | Outcome.UNWIND | Outcome.HOLD:
+                self._incomplete(self._book[trade.number], standing.outcome, standing.reason, account.now)
 
-    def _incomplete(self, trade: TradeLifecycle, reason: str, now: datetime) -> None:
+    def _incomplete(self, trade: TradeLifecycle, outcome: Outcome, reason: str, now: datetime) -> None:
+        """End an opening that fell short; nothing of it is out any more."""
         if all(leg.opened == 0 for leg in trade.legs):
             self._book.apply(OpenGivenUp(at=now, trade=trade.number, reason=reason))
             return
-        kept = trade.params.when_incomplete is WhenIncomplete.HOLD and not trade.flat
+        kept = outcome is Outcome.HOLD and not trade.flat
         kind = PartKept if kept else UnwindStarted
         self._book.apply(kind(at=now, trade=trade.number, reason=reason))
         self._alerts.alert(
             Severity.WARNING,
             f"incomplete {trade.id}",
             f"{trade.id} opened in part ({reason}); it is {'kept and managed' if kept else 'unwound'}",
-            "no action needed; see when_incomplete in the strategy",
+            "no action needed; see LeggingPolicy in the strategy",
         )
 
     def _hold(self, trade: TradeLifecycle, account: AccountSnapshot) -> None:
-        if not self._venue_of(trade).limit.withdraw(trade):  # only after a release: an open trade has no order out
+        if not self._venue_of(trade).executions.withdraw(trade, "the trade is open"):  # only after a release: nothing else is out
             return
         trade = self._settled(trade, account.now)
         if trade.flat:
@@ -306,12 +287,13 @@ class LifecycleManager:
         profit = trade.profit(account, Basis.MARK)
         if profit is not None:
             self._book.note_profit(trade.number, profit, account.now)
-        reason = self._exits.reason_to_leave(self._book[trade.number], account)
-        if reason is not None:
-            self._book.apply(CloseRequested(at=account.now, trade=trade.number, reason=reason))
+        leave = self._exits.reason_to_leave(self._book[trade.number], account)
+        if leave is not None:
+            self._book.apply(CloseRequested(at=account.now, trade=trade.number, reason=leave.reason, urgent=leave.urgent))
 
     def _make_way(self, trade: TradeLifecycle, account: AccountSnapshot) -> None:
-        if not self._venue_of(trade).limit.withdraw(trade):
+        if not self._venue_of(trade).executions.withdraw(trade, trade.reason):
+            self._venue_of(trade).executions.overdue(trade, account)
             return
         if all(leg.opened == 0 for leg in trade.legs):
             self._book.apply(OpenGivenUp(at=account.now, trade=trade.number, reason=trade.reason))
@@ -324,21 +306,28 @@ class LifecycleManager:
         venue = self._venue_of(trade)
         live = venue.executor.live_orders(trade.number)
         if not live and trade.flat:
-            self._book.apply(CloseCompleted(at=account.now, trade=trade.number))
+            if venue.executions.finished(trade, account):
+                self._book.apply(CloseCompleted(at=account.now, trade=trade.number))
             return
         if not live and all(leg.outstanding <= 0 for leg in trade.legs):
             raise InvariantBroken(f"trade {trade.number} gave back more than it had: {[str(leg.held) for leg in trade.legs]}")
+        if not trade.urgent:
+            trade = self._hurried(trade, account)
         clamps = None if trade.simulated else self._check.clamps(trade, account)
-        steps = venue.limit.look(trade, purpose, account, clamps)
-        for index, each in enumerate(steps):
-            if each.tripped or each.progress is Progress.EXHAUSTED:
-                self._alerts.alert(
-                    Severity.CRITICAL,
-                    f"close attempts {trade.id}/{index}",
-                    f"{trade.id} still cannot leave {trade.legs[index].option.symbol} ({each.reason or 'no fill'})",
-                    "close it by hand at the venue, or wait: it is tried again every minute",
-                )
-        venue.limit.perform(trade, purpose, steps, account)
+        for index, why in venue.executions.step(trade, purpose, account, clamps).stuck.items():
+            self._alerts.alert(
+                Severity.CRITICAL,
+                f"close attempts {trade.id}/{index}",
+                f"{trade.id} still cannot leave {trade.legs[index].option.symbol} ({why})",
+                "close it by hand at the venue, or wait: it is tried again every minute",
+            )
+
+    def _hurried(self, trade: TradeLifecycle, account: AccountSnapshot) -> TradeLifecycle:
+        """Hurry a patient close once an exit that cannot wait is met too."""
+        leave = self._exits.reason_to_leave(trade, account, only_urgent=True)
+        if leave is None:
+            return trade
+        return self._book.apply(CloseRequested(at=account.now, trade=trade.number, reason=leave.reason, urgent=True))
 
     # ---- holding
 
@@ -365,7 +354,8 @@ class LifecycleManager:
                 Severity.CRITICAL, "foreign fill", f"fill {event.fill.id} names unknown trade {event.trade}", "see the journal"
             )
             return
-        self._book.book(event)
+        trade = self._book.book(event)
+        self._venue_of(trade).log.take(event)
 
     def _quarantine(self, trade: TradeLifecycle, reason: str) -> None:
         try:
@@ -382,19 +372,14 @@ class LifecycleManager:
         """Tell the listeners of an ended trade, once: the word is journalled before they are called."""
         ended = self._book.apply(CloseNotified(at=self._clock.now(), trade=trade.number))
         for venue in self._venues.values():
-            venue.limit.forget(trade.number)
+            venue.forget(trade.number)
         self._exits.forget(trade.number)
         self._book.forget(trade.number)
         for callback in self._closed:
             self._guarded(f"on_closed {trade.id}", partial(callback, ended))
 
-    def _venue_of(self, trade: TradeLifecycle) -> _Venue:
+    def _venue_of(self, trade: TradeLifecycle) -> Desk:
         venue = self._venues.get(trade.simulated)
         if venue is None:
             raise ConfigError(f"{trade.id} is a dry run, and there is no simulated venue: its orders must not reach the real one")
         return venue
-
-
-def _order_of(event: AnyEvent) -> int | None:
-    """Return the trade of an event that the ledger of orders wants to know."""
-    return ClientOrderId.parse(event.order).trade if isinstance(event, AnyOrderEvent | LegFilled) else None

@@ -1,68 +1,36 @@
-"""Chasing fills with limit orders: a look at one execution says what to change, and never acts or sleeps; LimitExecutor carries it out.
+"""Chasing fills with limit orders: a look at one leg says what to change, and never acts or sleeps; LimitExecution carries it out.
 
 Time is cut into rounds of `fill_timeout_seconds`; a next one begins once the last has lasted and there is a price to quote at, so none
 is skipped and an outage costs none. Round 0 quotes at mid, the last round at the full buffer past mid; on the way out of a trade the
-last round reaches the price at which the book trades at once, because leaving must succeed, and goes on for ever. A leg has at most
-one live order; a replacement waits until the cancel is final, so it is sized by what truly filled.
+last round reaches the price at which the book trades at once, because leaving must succeed, and goes on for ever. What is urgent
+begins there. Legs that follow others begin their own rounds once those are filled. A leg has at most one live order; a
+replacement waits until the cancel is final, so it is sized by what truly filled.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
-
-from loguru import logger
 
 from domain import (
     ZERO,
-    AccountSnapshot,
-    ClientOrderId,
+    ExecutionMode,
     ExecutionParams,
-    NewOrder,
-    OrderStatus,
     Purpose,
     Quote,
-    Severity,
+    Remedy,
     Side,
+    Verdict,
     aggressive_price,
     passive_price,
     whole_lots,
 )
-from errors import RiskDenied, SizeRejected
+from execution import Advance, ExecutionResult, Progress, RunLog, Scene, leg_results
+from leg_orders import SLOW, Cancel, LegOrders, LegSight, Place, dead_end, settling, tripped, wait_for
 from order_ledger import OrderRecord
-from ports import Alerts
-from trade_execution import TradeExecutor
-from trade_lifecycle import TradeLeg, TradeLifecycle
 
-BREAKER_ATTEMPTS = 25
-SLOW = timedelta(minutes=1)
-
-
-class Progress(StrEnum):
-    """How far an execution or one of its legs is."""
-
-    WORKING = "working"
-    DONE = "done"
-    EXHAUSTED = "exhausted"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Send this order for a leg."""
-
-    leg: int
-    side: Side
-    qty: Decimal
-    price: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
-    """Take this order back."""
-
-    client_id: ClientOrderId
-    why: str
+BRISK = timedelta(seconds=5)
+NO_TIME = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,207 +44,175 @@ class LegStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """What a look at one leg sees. `clamp` bounds a close by what the venue says is held, coins; None if it is not known.
+class Chase:
+    """How prices are chased in this look: the round, from 0, how long a quote stands, and whether time is worth more than spread.
 
-    `unpriced` is for how long no leg of the trade that misses something has had a price.
+    `cap_pct` is set where missing legs are taken across the spread, paying up to that many per cent past mid. `unpriced` is for how
+    long no leg of the trade that misses something has had a price.
     """
 
-    index: int
-    leg: TradeLeg
     purpose: Purpose
     params: ExecutionParams
-    round: int
     now: datetime
-    orders: Sequence[OrderRecord]
-    quote: Quote | None
-    clamp: Decimal | None = None
-    unpriced: timedelta = timedelta(0)
+    round: int
+    unpriced: timedelta = NO_TIME
+    cap_pct: float | None = None
+    brisk: bool = False
 
     @property
-    def side(self) -> Side:
-        """Return the direction in which to trade."""
-        return self.leg.side.opposite if self.purpose.reduces else self.leg.side
+    def patience(self) -> timedelta:
+        """Return how long a quote may stand before it is looked at again."""
+        usual = timedelta(seconds=self.params.fill_timeout_seconds)
+        return min(usual, BRISK) if self.brisk or self.cap_pct is not None else usual
 
-    @property
-    def missing(self) -> Decimal:
-        """Return how many coins are still to be traded, as far as fills tell."""
-        if not self.purpose.reduces:
-            return self.leg.target - self.leg.opened
-        held = max(self.leg.outstanding, ZERO)
-        return held if self.clamp is None else min(held, self.clamp)
-
-    @property
-    def price(self) -> Decimal | None:
-        """Return what to quote at in this round, USD; None while there is nothing to price from."""
-        return None if self.quote is None else limit_price(self.quote, self.side, self.purpose, self.round, self.params)
-
-    @property
-    def timeout(self) -> timedelta:
-        """Return how long a quote may stand before it is looked at again; longer once the breaker has tripped."""
-        patience = timedelta(seconds=self.params.fill_timeout_seconds)
-        return max(patience, SLOW) if self.tripped else patience
-
-    @property
-    def tripped(self) -> bool:
-        """Tell whether so many orders went out for this leg that something must be wrong."""
-        return self.purpose.reduces and len(self.orders) >= max(BREAKER_ATTEMPTS, 2 * self.params.max_requote_rounds)
+    def price(self, quote: Quote, side: Side) -> Decimal | None:
+        """Return what to quote a leg at, USD on the tick; None while there is nothing to price from."""
+        if self.cap_pct is not None:
+            return crossing_price(quote, side, self.cap_pct)
+        turn = self.params.max_requote_rounds if self.brisk else self.round
+        return limit_price(quote, side, self.purpose, turn, self.params)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """Where a phase of a trade is: its round, from 0, since when, and when it last had a price."""
+    """Where an execution is: its round, from 0, since when, and when it last had a price. `stage_at` is when its rounds were begun."""
 
-    phase_at: datetime
+    stage_at: datetime
     number: int
     began: datetime
     priced_at: datetime
 
 
-class Rounds:
-    """Which round each trade's phase is in: the next one begins once the last has lasted and something could be quoted.
+def next_round(last: Round | None, stage_at: datetime, now: datetime, length: timedelta, *, priced: bool) -> Round:
+    """Return the round of a look: the next one begins once the last has lasted and something could be quoted.
 
     Neither a clock that jumps between two looks nor an outage then costs a round: the price never runs ahead of the quotes that
-    were tried. A phase first looked at late, as after a restart, is as old as its time says.
+    were tried. A stage first looked at late, as after a restart, is as old as its time says.
     """
-
-    def __init__(self) -> None:
-        self._last: dict[int, Round] = {}
-
-    def of(self, trade: TradeLifecycle, now: datetime, *, priced: bool) -> Round:
-        """Return the round of this look at a trade; `priced` tells whether a leg that misses something has a price."""
-        length, last = timedelta(seconds=trade.params.fill_timeout_seconds), self._last.get(trade.number)
-        if last is None or last.phase_at != trade.phase_at:
-            number = int((now - trade.phase_at) / length)
-            last = Round(phase_at=trade.phase_at, number=number, began=trade.phase_at + number * length, priced_at=trade.phase_at)
-        if priced:
-            over = now - last.began >= length
-            last = replace(last, number=last.number + over, began=now if over else last.began, priced_at=now)
-        self._last[trade.number] = last
+    if last is None or last.stage_at != stage_at:
+        number = max(int((now - stage_at) / length), 0)
+        last = Round(stage_at=stage_at, number=number, began=stage_at + number * length, priced_at=stage_at)
+    if not priced:
         return last
-
-    def forget(self, trade: int) -> None:
-        """Drop what is known of a trade that has ended."""
-        self._last.pop(trade, None)
+    over = now - last.began >= length
+    return replace(last, number=last.number + over, began=now if over else last.began, priced_at=now)
 
 
 class LimitExecutor:
-    """Executes trades with limit orders on one venue: looks, then places and cancels what the look asks for.
+    """Executes with limit orders on one venue.
 
     No round is shorter than `shortest_round` (market time): where the market outruns the network, a shorter one would end before
     its order had arrived.
     """
 
-    def __init__(self, executor: TradeExecutor, alerts: Alerts, desk: int, shortest_round: timedelta = timedelta(0)) -> None:
-        self._executor, self._alerts, self._desk, self._shortest = executor, alerts, desk, shortest_round.total_seconds()
-        self._rounds = Rounds()
+    mode = ExecutionMode.LIMIT
 
-    def look(
-        self, trade: TradeLifecycle, purpose: Purpose, account: AccountSnapshot, clamps: Mapping[str, Decimal] | None = None
-    ) -> tuple[LegStep, ...]:
-        """Look at every leg of a trade once; `clamps` bounds what is closed of each symbol, coins."""
-        if trade.params.fill_timeout_seconds < self._shortest:
-            trade = replace(trade, params=replace(trade.params, fill_timeout_seconds=self._shortest))
-        orders, now = self._executor.ledger.of(trade.number), account.now
-        turn = self._rounds.of(trade, now, priced=priced(trade, purpose, account.quotes, now=now, clamps=clamps))
-        unpriced = now - turn.priced_at
-        return step(trade, purpose, orders, account.quotes, now=now, turn=turn.number, clamps=clamps, unpriced=unpriced)
+    def __init__(self, orders: LegOrders, shortest_round: timedelta = NO_TIME) -> None:
+        self._orders, self._shortest = orders, shortest_round
 
-    def perform(self, trade: TradeLifecycle, purpose: Purpose, steps: Sequence[LegStep], account: AccountSnapshot) -> None:
-        """Carry out what a look asked for. Raises InvariantBroken and JournalError as TradeExecutor.submit does."""
-        for each in steps:
-            match each.action:
-                case Cancel(client_id=name, why=why):
-                    logger.info("order cancel id={} because {}", name, why)
-                    self._executor.cancel(name)
-                case Place() as place:
-                    self._place(trade, purpose, place, account)
+    def accepts(self, scene: Scene, /) -> Verdict:
+        """Accept whatever is at least one lot."""
+        dust = [leg.instrument.symbol for leg in scene.wanted if whole_lots(leg.qty, leg.instrument.lot) == 0]
+        return Verdict(not dust, f"less than one lot of {', '.join(dust)}" if dust else "limit orders trade any structure")
 
-    def withdraw(self, trade: TradeLifecycle) -> bool:
-        """Take back every order of a trade that is still out; tell whether none is."""
-        live = self._executor.live_orders(trade.number)
-        for order in live:
-            self._executor.cancel(order.client_id)
-        return not live
+    def begin(self, scene: Scene, log: RunLog, /) -> "LimitExecution":  # noqa: ARG002 - each step brings its own scene
+        """Begin an execution, or go on with one."""
+        return LimitExecution(self._orders, log, self._shortest)
 
-    def forget(self, trade: int) -> None:
-        """Drop the orders and rounds of a trade that has ended."""
-        self._executor.forget(trade)
-        self._rounds.forget(trade)
+    def forget(self, trade: int, /) -> None:
+        """Keep nothing of a trade that has ended: nothing is kept."""
 
-    def _place(self, trade: TradeLifecycle, purpose: Purpose, place: Place, account: AccountSnapshot) -> None:
-        option = trade.legs[place.leg].option
-        order = NewOrder(
-            client_id=self._executor.next_id(self._desk, trade.number, place.leg, purpose),
-            instrument=option,
-            side=place.side,
-            qty=place.qty,
-            price=place.price,
-            reduce_only=purpose.reduces,
+
+class LimitExecution:
+    """One trade's opening or close by limit orders."""
+
+    def __init__(self, orders: LegOrders, log: RunLog, shortest: timedelta) -> None:
+        self._orders, self._log, self._shortest = orders, log, shortest
+        self._rounds: dict[bool, Round] = {}  # by whether its legs follow others
+
+    def step(self, scene: Scene, /) -> Advance:
+        """Look at every leg once, and place or cancel what the looks ask for; a leg without a price does not hold up the others."""
+        sights = [self._limited(sight) for sight in self._orders.sights(scene, self._log.started.at)]
+        chases = {group: self._chase(scene, sights, follows=group) for group in {sight.follows for sight in sights}}
+        steps = [look(sight, chases[sight.follows], scene.quotes.get(sight.leg.option.symbol)) for sight in sights]
+        advance = _summed(scene, steps)
+        if advance.progress is Progress.WORKING:
+            for each in steps:
+                if each.action is not None:
+                    self._orders.perform(scene, each.action)
+        return advance
+
+    def cancel(self, reason: str, /) -> bool:  # noqa: ARG002 - every order says by itself why it was taken back
+        """Take back every order that is out; tell whether none is."""
+        return self._orders.withdraw(self._log.started.trade)
+
+    def result(self, advance: Advance, /) -> ExecutionResult:
+        """Return what was done, from its fills."""
+        success = advance.progress is Progress.DONE
+        return ExecutionResult(mode=ExecutionMode.LIMIT, success=success, reason=advance.reason, legs=leg_results(self._log))
+
+    def _limited(self, sight: LegSight) -> LegSight:
+        """Return a leg that a remedy crosses with only what the remedy set out to trade of it."""
+        if self._log.started.remedy is not Remedy.CROSS or self._log.started.purpose.reduces:
+            return sight
+        wanted = sum((leg.wanted for leg in self._log.started.legs if leg.leg == sight.index), ZERO)
+        filled = sum((event.fill.qty for event in self._log.fills if event.leg == sight.index), ZERO)
+        return replace(sight, missing=min(sight.missing, max(wanted - filled, ZERO)))
+
+    def _chase(self, scene: Scene, sights: Sequence[LegSight], *, follows: bool) -> Chase:
+        """Return how the legs that go first are chased, or those that follow: each group has rounds of its own."""
+        params, started = scene.trade.params, self._log.started
+        seconds = max(params.fill_timeout_seconds, self._shortest.total_seconds())
+        params = replace(params, fill_timeout_seconds=seconds)
+        crossing = started.remedy is Remedy.CROSS
+        chase = Chase(
+            purpose=scene.purpose,
+            params=params,
+            now=scene.now,
+            round=0,
+            cap_pct=params.legging.cross_cap_pct if crossing and not scene.purpose.reduces else None,
+            brisk=scene.purpose.reduces and (scene.urgent or started.urgent),
         )
-        quote = account.quotes.get(option.symbol)
-        try:
-            self._executor.submit(order, trade, None if quote is None else quote.underlying_price)
-        except (RiskDenied, SizeRejected) as no:
-            self._alerts.alert(Severity.WARNING, f"refused {trade.id}/{place.leg}", str(no), "the order was not sent")
+        group = [sight for sight in sights if sight.follows is follows]
+        priced = any(_priced(sight, chase, scene) for sight in group)
+        stage_at = _followed_at(sights, self._log) if follows else started.at
+        last = next_round(self._rounds.get(follows), stage_at, scene.now, timedelta(seconds=seconds), priced=priced)
+        self._rounds[follows] = last
+        return replace(chase, round=last.number, unpriced=scene.now - last.priced_at)
 
 
-def step(
-    trade: TradeLifecycle,
-    purpose: Purpose,
-    orders: Sequence[OrderRecord],
-    quotes: Mapping[str, Quote],
-    *,
-    now: datetime,
-    turn: int,
-    clamps: Mapping[str, Decimal] | None = None,
-    unpriced: timedelta = timedelta(0),
-) -> tuple[LegStep, ...]:
-    """Look at every leg of an execution once, in round `turn`; a leg without a price does not hold up the others."""
-    views = _views(trade, purpose, orders, quotes, now=now, turn=turn, clamps=clamps)
-    return tuple(look(replace(view, unpriced=unpriced)) for view in views)
+def _priced(sight: LegSight, chase: Chase, scene: Scene) -> bool:
+    quote = scene.quotes.get(sight.leg.option.symbol)
+    return sight.missing > 0 and quote is not None and chase.price(quote, sight.side) is not None
 
 
-def priced(
-    trade: TradeLifecycle, purpose: Purpose, quotes: Mapping[str, Quote], *, now: datetime, clamps: Mapping[str, Decimal] | None = None
-) -> bool:
-    """Tell whether at least one leg that still misses something has a price to quote at."""
-    views = _views(trade, purpose, (), quotes, now=now, turn=0, clamps=clamps)
-    return any(view.missing > 0 and view.price is not None for view in views)
+def _followed_at(sights: Sequence[LegSight], log: RunLog) -> datetime:
+    """Return since when the legs that follow have had all their room: the last fill of those that go first, once these miss nothing."""
+    ahead = {sight.index for sight in sights if not sight.follows}
+    fills = [event.at for event in log.fills if event.leg in ahead]
+    waiting = any(sight.missing > 0 for sight in sights if not sight.follows)
+    return log.started.at if waiting or not fills else max(fills)
 
 
-def _views(
-    trade: TradeLifecycle,
-    purpose: Purpose,
-    orders: Sequence[OrderRecord],
-    quotes: Mapping[str, Quote],
-    *,
-    now: datetime,
-    turn: int,
-    clamps: Mapping[str, Decimal] | None,
-) -> Iterator[View]:
-    for index, leg in enumerate(trade.legs):
-        yield View(
-            index=index,
-            leg=leg,
-            purpose=purpose,
-            params=trade.params,
-            round=turn,
-            now=now,
-            orders=[o for o in orders if o.client_id.leg == index and o.client_id.purpose is purpose],
-            quote=quotes.get(leg.option.symbol),
-            clamp=None if clamps is None else clamps.get(leg.option.symbol, ZERO),
-        )
+def _summed(scene: Scene, steps: Sequence[LegStep]) -> Advance:
+    names = [leg.option.symbol for leg in scene.trade.legs]
+    spent = {index: each.reason for index, each in enumerate(steps) if each.progress is Progress.EXHAUSTED}
+    if spent and not scene.purpose.reduces:
+        return Advance(progress=Progress.EXHAUSTED, reason="; ".join(f"{names[index]}: {reason}" for index, reason in spent.items()))
+    if all(each.progress is Progress.DONE for each in steps):
+        return Advance(progress=Progress.DONE)
+    slow = {index: each.reason or "no fill" for index, each in enumerate(steps) if each.tripped}
+    waits = [f"{names[index]}: {each.reason}" for index, each in enumerate(steps) if each.reason and each.action is None]
+    return Advance(progress=Progress.WORKING, reason="; ".join(waits), stuck={**slow, **spent})
 
 
-def look(view: View) -> LegStep:
+def look(sight: LegSight, chase: Chase, quote: Quote | None) -> LegStep:
     """Look at one leg once and say what to change."""
-    live = [order for order in view.orders if order.live]
-    if live:
-        return _standing(view, live[0])
-    if view.missing == 0:
+    if sight.live is not None:
+        return _standing(sight, sight.live, chase, quote)
+    if sight.missing == 0:
         return LegStep(progress=Progress.DONE)
-    return _absent(view)
+    return _absent(sight, chase, quote)
 
 
 def limit_price(quote: Quote, side: Side, purpose: Purpose, turn: int, params: ExecutionParams) -> Decimal | None:
@@ -296,86 +232,70 @@ def limit_price(quote: Quote, side: Side, purpose: Purpose, turn: int, params: E
     return rounded(base + side.sign * reach * share, quote.option.tick, side)
 
 
-def _standing(view: View, order: OrderRecord) -> LegStep:
-    if order.cancel_wanted or order.lost or order.order_id is None or order.status.final:
-        return LegStep(progress=Progress.WORKING, reason="waiting for the venue")
-    over = _over(view)
+def crossing_price(quote: Quote, side: Side, cap_pct: float) -> Decimal | None:
+    """Return the price that trades at once, USD on the tick, at most cap_pct per cent past mid (mark without one); None without either."""
+    base = quote.mark if quote.mid is None else quote.mid
+    if base is None:
+        return None
+    cap = base * (1 + side.sign * Decimal(str(cap_pct)) / 100)
+    far = quote.executable(side)
+    if far is None or (far - cap) * side.sign > 0:
+        return passive_price(cap, quote.option.tick, side)
+    return aggressive_price(far, quote.option.tick, side)
+
+
+def _standing(sight: LegSight, order: OrderRecord, chase: Chase, quote: Quote | None) -> LegStep:
+    if settling(order):
+        return LegStep(progress=Progress.WORKING)
+    over = _over(chase)
     if over is not None:
         return _cancel(order, over)
-    if view.purpose.reduces and order.new.qty - order.reported > view.missing:
+    if chase.purpose.reduces and order.new.qty - order.reported > sight.missing:
         return _cancel(order, "more than is held")
-    if view.now < order.sent_at + view.timeout:
+    if chase.now < order.sent_at + _timeout(sight, chase):
         return LegStep(progress=Progress.WORKING)
-    if view.price is None or view.price == order.new.price:
+    price = None if quote is None else chase.price(quote, sight.side)
+    if price is None or price == order.new.price:
         return LegStep(progress=Progress.WORKING)
-    return _cancel(order, f"requote {order.new.price} to {view.price}")
+    return _cancel(order, f"requote {order.new.price} to {price}")
 
 
 def _cancel(order: OrderRecord, why: str) -> LegStep:
     return LegStep(progress=Progress.WORKING, action=Cancel(client_id=order.client_id, why=why), reason=why)
 
 
-def _absent(view: View) -> LegStep:
-    over = _given_up(view)
+def _absent(sight: LegSight, chase: Chase, quote: Quote | None) -> LegStep:
+    over = dead_end(sight, chase.purpose, chase.now) or _over(chase)
     if over is not None:
         return LegStep(progress=Progress.EXHAUSTED, reason=over)
-    waiting = _waiting(view)
-    if waiting is not None or view.quote is None:
-        return LegStep(progress=Progress.WORKING, reason=waiting or "no fresh quote", tripped=view.tripped)
-    price = view.price
+    slow = tripped(sight, chase.purpose, chase.params.max_requote_rounds)
+    waiting = wait_for(sight, chase.now, _timeout(sight, chase))
+    if waiting is None and sight.sendable == 0:
+        waiting = "waiting for the legs that go first"
+    if waiting is not None or quote is None:
+        return LegStep(progress=Progress.WORKING, reason=waiting or "no fresh quote", tripped=slow)
+    price = chase.price(quote, sight.side)
     if price is None:
-        return LegStep(progress=Progress.WORKING, reason="no two-sided quote", tripped=view.tripped)
-    place = Place(leg=view.index, side=view.side, qty=whole_lots(view.missing, view.leg.option.lot), price=price)
-    return LegStep(progress=Progress.WORKING, action=place, tripped=view.tripped)
+        return LegStep(progress=Progress.WORKING, reason="no two-sided quote", tripped=slow)
+    return LegStep(progress=Progress.WORKING, action=Place(leg=sight.index, side=sight.side, qty=sight.sendable, price=price), tripped=slow)
 
 
-def _given_up(view: View) -> str | None:
-    """Say why no further order makes sense; closing gives up only on what is too small to trade."""
-    if view.missing < view.leg.option.lot:
-        return f"{view.missing} is less than one lot of {view.leg.option.lot}"
-    if view.purpose.reduces:
-        return None
-    if view.now >= view.leg.option.expiry:
-        return "the option has expired"
-    over = _over(view)
-    if over is not None:
-        return over
-    return _refusal(view.orders[-1]) if view.orders else None
+def _timeout(sight: LegSight, chase: Chase) -> timedelta:
+    slow = tripped(sight, chase.purpose, chase.params.max_requote_rounds)
+    return max(chase.patience, SLOW) if slow else chase.patience
 
 
-def _over(view: View) -> str | None:
+def _over(chase: Chase) -> str | None:
     """Say why the time of an opening is over: its rounds are, or it had no price for twice their length. A close has no such time."""
-    rounds = view.params.max_requote_rounds
-    if view.purpose.reduces:
+    if chase.purpose.reduces:
         return None
-    if view.round >= rounds:
+    length = timedelta(seconds=chase.params.fill_timeout_seconds)
+    if chase.cap_pct is not None:
+        allowed = timedelta(seconds=chase.params.legging.remedy_seconds)
+        return f"not filled across the spread in {allowed.total_seconds():g} s" if chase.round * length >= allowed else None
+    rounds = chase.params.max_requote_rounds
+    if chase.round >= rounds:
         return f"not filled in {rounds} rounds"
-    if view.unpriced >= 2 * rounds * timedelta(seconds=view.params.fill_timeout_seconds):
-        return f"no price for {view.unpriced.total_seconds():.0f} s"
+    if chase.unpriced >= 2 * rounds * length:
+        return f"no price for {chase.unpriced.total_seconds():.0f} s"
     return None
-
-
-def _refusal(last: OrderRecord) -> str | None:
-    if last.refused is not None and not last.retryable:
-        return last.refused
-    return f"the venue rejected order {last.client_id}" if last.status is OrderStatus.INVALID else None
-
-
-def _waiting(view: View) -> str | None:
-    """Say what a next order must wait for; None if it may go out now."""
-    if view.now >= view.leg.option.expiry:
-        return "waiting for settlement"
-    last = view.orders[-1] if view.orders else None
-    if last is None or last.cancel_wanted or (last.settled and last.status is OrderStatus.FILLED):
-        return None
-    pause = _backoff(view.orders) if last.refused is not None else view.timeout
-    return None if view.now >= last.sent_at + pause else f"{last.refused or 'cancelled by the venue'}: again later"
-
-
-def _backoff(orders: Sequence[OrderRecord]) -> timedelta:
-    refused = 0
-    for order in reversed(orders):
-        if order.refused is None:
-            break
-        refused += 1
-    return min(timedelta(seconds=2 ** min(refused - 1, 6)), SLOW)

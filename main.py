@@ -21,6 +21,8 @@ from domain import Environment
 from errors import ConfigError, JournalError
 from journal import JournalReader, open_journal
 from paper_process import PaperPlan, PaperProcess
+from report import KINDS, Report, json_of
+from report import lines_of as report_lines_of
 from status import lines_of, status_of
 from strategies import STRATEGIES
 from strategy import StrategyConfig, StrategyFactory, load_strategies
@@ -55,6 +57,8 @@ def parser() -> argparse.ArgumentParser:
     add("--live", action="store_true", help="yes, trade real money (needed with TRADING_ENVIRONMENT=production)")
     add("--check", action="store_true", help="check settings, strategies and journal, and exit")
     add("--status", action="store_true", help="show trades, strategies, why-not, alerts, and exit")
+    add("--report", action="store_true", help="show what each execution cost against the market at its decision, totals, sums, and exit")
+    add("--json", action="store_true", help="with --report: as JSON")
     add("--list", action="store_true", help="list the strategies and exit")
     add("--acknowledge", action="store_true", help="let a running daemon open trades again after a damaged journal or broken books")
     for name, (_, text) in COMMANDS.items():
@@ -65,6 +69,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code: 0 done, 1 the journal cannot be used, 2 wrong input."""
     asked = parser().parse_args(argv)
+    if asked.json and not asked.report:
+        parser().error("--json goes with --report only")
     try:
         try:
             return _dispatch(asked)
@@ -95,6 +101,8 @@ def _dispatch(asked: argparse.Namespace) -> int:
         return _send(commands, home)
     if asked.status:
         return _show_status(settings, home)
+    if asked.report:
+        return _show_report(settings, home, as_json=asked.json)
     chosen, problems = _strategies(asked)
     if asked.list:
         return _list(chosen, problems)
@@ -105,7 +113,7 @@ def _dispatch(asked: argparse.Namespace) -> int:
 
 def _only_looks(asked: argparse.Namespace) -> bool:
     """Tell whether nothing is traded by this call: a report, a check, or a word left for the running daemon."""
-    words = (asked.status, asked.list, asked.check, asked.acknowledge)
+    words = (asked.status, asked.report, asked.list, asked.check, asked.acknowledge)
     return any(words) or any(getattr(asked, name) is not None for name in COMMANDS)
 
 
@@ -172,6 +180,20 @@ def _show_status(settings: Settings, home: Path) -> int:
     with JournalReader(source) as reader:
         for text in lines_of(status_of(reader.events()), f"state in {home}"):
             print(text)
+    return 0
+
+
+def _show_report(settings: Settings, home: Path, *, as_json: bool) -> int:
+    source = _journal_of(settings, home)
+    if source is None and not as_json:
+        print(f"no journal in {home}: the daemon has not run here yet")
+        return 0
+    report = Report(())
+    if source is not None:
+        with JournalReader(source) as reader:
+            report = Report(reader.events(*KINDS))
+    for text in [json_of(report, str(home))] if as_json else report_lines_of(report, f"state in {home}"):
+        print(text)
     return 0
 
 

@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Generic, TypeVar
@@ -26,6 +26,8 @@ V = TypeVar("V")
 Key = tuple[str, datetime | None]  # a symbol or an underlying; for the chain of one expiry, that expiry
 
 _ALERT_AFTER = 3  # failures in a row
+_BOOKS_AT_ONCE = 2  # many books must not keep the workers and the venue's budget from orders, account and chains
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _INDEX_HINT = "entries wait; look at the venue's own page, and close by hand what cannot wait"
 
 
@@ -59,7 +61,7 @@ class MarketData:
         self._reader, self._clock, self._max_age = reader, clock, cadence.max_age
         self._still = _Stillness(clock, alerts, cadence.frozen_after)
         self._chains = _Watch("chain", self._fetch_chain, pool, clock, alerts, cadence)
-        self._books = _Watch("book", self._fetch_book, pool, clock, alerts, cadence)
+        self._books = _Watch("book", self._fetch_book, pool, clock, alerts, cadence, in_flight=_BOOKS_AT_ONCE)
         self._indexes = _Watch("index", self._fetch_index, pool, clock, alerts, cadence)
         self._chains.answered = lambda key, chain: self._still.note(key[0], f"chain {key[1]}", chain.index)
         self._indexes.answered = lambda key, price: self._still.note(key[0], "index", price)
@@ -223,7 +225,10 @@ class _Watch(Generic[V]):
         clock: Clock,
         alerts: Alerts,
         cadence: Cadence,
+        *,
+        in_flight: int | None = None,
     ) -> None:
+        self._in_flight = in_flight
         self._kind, self._fetch, self._pool, self._clock, self._alerts = kind, fetch, pool, clock, alerts
         self._cadence, self._max_age = cadence, cadence.max_age
         self._data: dict[Key, _Datum[V]] = {}
@@ -244,7 +249,8 @@ class _Watch(Generic[V]):
     def refresh(self) -> None:
         """Ask again for what is due; forget what was not wanted lately; give up on calls that never end."""
         now = self._clock.now()
-        for key, datum in list(self._data.items()):
+        waiting_longest = sorted(self._data.items(), key=lambda item: item[1].begun_at or _NEVER)
+        for key, datum in waiting_longest:
             if now - datum.wanted_at > self._cadence.forget_after:
                 del self._data[key]
                 continue
@@ -254,7 +260,8 @@ class _Watch(Generic[V]):
             self._ask_if_due(key, datum, now)
 
     def _ask_if_due(self, key: Key, datum: _Datum[V], now: datetime) -> None:
-        if datum.due(now, self._cadence.ask_every):
+        crowded = self._in_flight is not None and sum(each.fetching for each in self._data.values()) >= self._in_flight
+        if not crowded and datum.due(now, self._cadence.ask_every):
             datum.fetching, datum.begun_at = True, now
             self._pool.run(partial(self._fetch, key), partial(self._answer, key, datum))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from domain import ZERO, ClientOrderId, Fill, NewOrder, OrderReport, OrderStatus, Purpose
+from domain import ZERO, ClientOrderId, Fill, NewOrder, OrderReport, OrderStatus, OrderType, Purpose
 from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
 
 FROM_REPORT = "report-"
@@ -47,6 +47,21 @@ class OrderRecord:
         return self.refused is None and not self.settled
 
     @property
+    def block(self) -> bool:
+        """Tell whether the order is one leg of a block trade: the venue has it under no name of ours, and all legs trade or none."""
+        return self.new.order_type is OrderType.BLOCK_TRADE
+
+    @property
+    def doubtful(self) -> bool:
+        """Tell whether a live order must be asked about by itself, and not only looked for among the open ones."""
+        return self.lost or self.cancel_wanted or self.order_id is None or self.status.final
+
+    @property
+    def booked_otherwise(self) -> bool:
+        """Tell whether the account's list of trades must not be booked for it: its report was, or its block trade is."""
+        return self.booked_from_report or self.block
+
+    @property
     def working(self) -> Decimal:
         """Return how many coins the order may still add to what is booked."""
         if not self.live:
@@ -72,6 +87,13 @@ def reported(record: OrderRecord, report: OrderReport) -> OrderRecord:
         reported_value=record.reported_value if stale else value,
         reported_fee=record.reported_fee if stale or report.fee is None else report.fee,
     )
+
+
+def alteration(sent: NewOrder, report: OrderReport) -> str | None:
+    """Say how the venue's order differs from the one sent; None if it does not."""
+    if report.qty == sent.qty and report.price in (None, sent.price):
+        return None
+    return f"order {sent.client_id}: sent {sent.qty} @ {sent.price}, the venue has {report.qty} @ {report.price}"
 
 
 def applied(record: OrderRecord, event: OrderEvent | LegFilled) -> OrderRecord:
@@ -220,9 +242,10 @@ class OrderLedger:
             if (leg is None or name.leg == leg) and (purpose is None or name.purpose is purpose)
         )
 
-    def live(self) -> tuple[OrderRecord, ...]:
-        """Return every live order, oldest first."""
-        return tuple(self._records[name] for name in self._live)
+    def live(self, *, block: bool | None = None) -> tuple[OrderRecord, ...]:
+        """Return every live order, oldest first; only legs of block trades, or only orders that are none, if told so."""
+        records = (self._records[name] for name in self._live)
+        return tuple(record for record in records if block is None or record.block is block)
 
     def has_fill(self, trade: int, fill_id: str) -> bool:
         """Tell whether a fill of a trade is booked already."""

@@ -11,13 +11,18 @@ from typing import Protocol, TypeVar
 
 from domain import (
     AccountSnapshot,
+    BlockTrade,
     Chain,
     ClientOrderId,
     Fill,
     NewOrder,
     Option,
+    OptionLeg,
     OrderBook,
     OrderReport,
+    RFQQuote,
+    RFQRequest,
+    RFQStanding,
     Settlement,
     Severity,
 )
@@ -47,6 +52,38 @@ class OrderGateway(Protocol):
 
     def fills(self, since: datetime, /) -> Sequence[Fill]:
         """Return every fill of the account since a moment, oldest first."""
+        ...
+
+
+class RFQGateway(Protocol):
+    """Block trades by request for quote on one venue."""
+
+    def request(self, legs: Sequence[OptionLeg], /) -> RFQRequest:
+        """Ask makers for quotes on the legs, once; the answer holds the legs as the venue has them stated (all-sell ones are turned)."""
+        ...
+
+    def quotes(self, request: RFQRequest, /) -> Sequence[RFQQuote]:
+        """Return every quote received for a request, whatever its status."""
+        ...
+
+    def accept(self, request: RFQRequest, quote: RFQQuote, /) -> BlockTrade:
+        """Trade a quote, once, never again. An answer that says yes and cannot be read is a BlockTrade without fills."""
+        ...
+
+    def cancel(self, request_id: str, /) -> None:
+        """Withdraw a request; once it is withdrawn nothing can be traded on it. Raises OrderAlreadyFinal or OrderNotFound where told so."""
+        ...
+
+    def find(self, request_id: str, since: datetime, /) -> RFQStanding:
+        """Return what the venue knows of a request sent at a moment: the block traded on it if there is one, else its status."""
+        ...
+
+
+class RFQDirectory(Protocol):
+    """Which requests for quotes of ours are open on one venue."""
+
+    def open_requests(self) -> Sequence[RFQRequest]:
+        """Return every open request of the account; raises ExchangeUnavailable where the venue does not tell a taker."""
         ...
 
 

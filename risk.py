@@ -8,7 +8,7 @@ no cap ever stops an order that lowers exposure.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain import NewOrder, Side, whole_lots
+from domain import NewOrder, OrderType, Side, whole_lots
 from errors import InvariantBroken, RiskDenied, SizeRejected
 
 
@@ -49,7 +49,8 @@ def _on_the_grid(order: NewOrder) -> None:
     lot, tick = order.instrument.lot, order.instrument.tick
     if order.qty < lot or order.qty != whole_lots(order.qty, lot):
         raise SizeRejected("gate", f"order {order.client_id}", f"quantity {order.qty} is not a whole number of lots of {lot}")
-    if order.price <= 0 or order.price % tick != 0:
+    off_tick = order.price % tick != 0 and order.order_type is not OrderType.BLOCK_TRADE  # a block trades at the maker's price
+    if order.price <= 0 or off_tick:
         raise InvariantBroken(f"order {order.client_id}: price {order.price} is not on the tick {tick}")
 
 

@@ -24,9 +24,10 @@ from domain import (
     Purpose,
     Severity,
 )
-from errors import DuplicateClientOrderId, ExchangeRejected, ExchangeUnavailable, JournalError, TimestampRejected
+from errors import DuplicateClientOrderId, ExchangeRejected, ExchangeUnavailable, JournalError, RiskDenied, TimestampRejected
 from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
-from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, remainder, reported
+from legging import room
+from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, alteration, remainder, reported
 from ports import Alerts, IoPool, JournalWriter, OrderGateway
 from risk import Exposure, RiskLimits, check
 from trade_lifecycle import TradeLifecycle
@@ -91,6 +92,17 @@ class TradeExecutor:
 
         Raises InvariantBroken, SizeRejected or RiskDenied (nothing was sent), JournalError (nothing was written or sent).
         """
+        name, now = order.client_id, self._clock.now()
+        self.gate(order, trade, index)
+        _within_room(order, trade, self.working(name.trade, name.leg))
+        self.intend(order)
+        self._pursuit(name, now).sending = True
+        logger.info("order sent id={} {} {} {} @ {}", name, order.side.name.lower(), order.qty, order.instrument.symbol, order.price)
+        lane = self._urgent if name.purpose.reduces else self._writes
+        lane.run(lambda: self._send(order, now), lambda outcome: self._submitted(name, outcome))
+
+    def gate(self, order: NewOrder, trade: TradeLifecycle, index: Decimal | None = None) -> None:
+        """Return if an order of trade may be sent; raise InvariantBroken, SizeRejected or RiskDenied, saying why not."""
         name = order.client_id
         leg = trade.legs[name.leg]
         exposure = Exposure(
@@ -103,27 +115,38 @@ class TradeExecutor:
             index=index,
         )
         check(order, exposure, self._limits)
+
+    def intend(self, *orders: NewOrder) -> None:
+        """Journal orders that passed the gate as intended, all in one; only then may they be sent. Raises JournalError, none written."""
         now = self._clock.now()
-        self._write(OrderIntended(at=now, order=str(name), new=order))
-        self._pursuit(name, now).sending = True
-        logger.info("order sent id={} {} {} {} @ {}", name, order.side.name.lower(), order.qty, order.instrument.symbol, order.price)
-        lane = self._urgent if name.purpose.reduces else self._writes
-        lane.run(lambda: self._send(order, now), lambda outcome: self._submitted(name, outcome))
+        self._write(*(OrderIntended(at=now, order=str(order.client_id), new=order) for order in orders))
+
+    def traded(self, name: ClientOrderId, fills: Sequence[Fill]) -> None:
+        """Book what a block trade, which is all or nothing, filled of one of its orders, each fill once; what is not written stays live."""
+        record, now = self.ledger.get(name), self._clock.now()
+        if record is None or not record.live:
+            return
+        self.ledger.put(replace(record, status=OrderStatus.FILLED, reported=max(record.new.qty, record.reported)))
+        if record.order_id is None:
+            self._write(OrderAccepted(at=now, order=str(name), order_id=fills[0].order_id))
+        for fill in fills:
+            if not self.ledger.has_fill(name.trade, fill.id):
+                self._book(name, fill, now)
+        self._settle(name, now)
 
     def cancel(self, name: ClientOrderId) -> None:
         """Want an order gone; it is asked for until the order is final, whatever gets lost on the way."""
         record = self.ledger.get(name)
-        if record is not None and record.live and not record.cancel_wanted:
+        if record is not None and record.live and not record.block and not record.cancel_wanted:
             self.ledger.put(replace(record, cancel_wanted=True))
             self._pursue_cancel(name, self._clock.now())
 
     def step(self, now: datetime) -> None:
         """Ask the venue what needs asking; never blocks."""
-        for record in self.ledger.live():
+        for record in self.ledger.live(block=False):
             if record.cancel_wanted:
                 self._pursue_cancel(record.client_id, now)
-            doubtful = record.lost or record.cancel_wanted or record.order_id is None or record.status.final
-            if doubtful and now >= self._pursuit(record.client_id, now).next_ask:
+            if record.doubtful and now >= self._pursuit(record.client_id, now).next_ask:
                 self._ask(record.client_id, now)
         self._sweep(now)
         self._collect(now)
@@ -156,19 +179,21 @@ class TradeExecutor:
             case str():
                 self._write(OrderAccepted(at=now, order=order, order_id=outcome))
             case DuplicateClientOrderId():
-                self._lose(name, f"the venue already has it: {outcome}", now)
+                self.lose(name, f"the venue already has it: {outcome}", now)
             case ExchangeRejected() | ExchangeUnavailable():
                 retryable = isinstance(outcome, ExchangeUnavailable | TimestampRejected)
-                self._refuse(name, str(outcome), now, retryable=retryable)
+                self.refuse(name, str(outcome), now, retryable=retryable)
             case _:
-                self._lose(name, str(outcome) or repr(outcome), now)
+                self.lose(name, str(outcome) or repr(outcome), now)
 
-    def _refuse(self, name: ClientOrderId, reason: str, now: datetime, *, retryable: bool) -> None:
+    def refuse(self, name: ClientOrderId, reason: str, now: datetime, *, retryable: bool) -> None:
+        """Book that an order is surely not at the venue; until that is written it is still asked about."""
         logger.warning("order refused id={} reason={}", name, reason)
         if self._write(OrderRefused(at=now, order=str(name), reason=reason, retryable=retryable)):
             self._pursuits.pop(name, None)
 
-    def _lose(self, name: ClientOrderId, reason: str, now: datetime) -> None:
+    def lose(self, name: ClientOrderId, reason: str, now: datetime) -> None:
+        """Book that nobody knows whether an order is at the venue; it counts as working until that is known."""
         logger.warning("order lost id={} reason={}: asking the venue", name, reason)
         self._write(OrderLost(at=now, order=str(name), reason=reason))
         self._pursuit(name, now).next_ask = now
@@ -227,7 +252,7 @@ class TradeExecutor:
         since = pursuit.missed(now)
         if record.order_id is None:
             if pursuit.absences >= patience.absences and now >= pursuit.doubted_at + patience.absence:
-                self._refuse(name, "never arrived at the venue", now, retryable=True)
+                self.refuse(name, "never arrived at the venue", now, retryable=True)
             return
         if pursuit.absences < patience.absences or now < since + patience.absence:
             return
@@ -247,8 +272,9 @@ class TradeExecutor:
         name = record.client_id
         if record.order_id is None:
             self._write(OrderAccepted(at=now, order=str(name), order_id=report.order_id))
-        if record.status is OrderStatus.UNKNOWN:
-            self._compare(record.new, report)
+        if record.status is OrderStatus.UNKNOWN and (change := alteration(record.new, report)) is not None:
+            hint = "compare the instrument's tick and lot with the venue's"
+            self._alerts.alert(Severity.WARNING, f"order altered {record.new.instrument.symbol}", change, hint)
         before = self.ledger.get(name) or record
         after = reported(before, report)
         self.ledger.put(after)
@@ -266,19 +292,10 @@ class TradeExecutor:
             logger.info("order done id={} status={} filled={} of {}", name, record.status, record.booked, record.new.qty)
             self._pursuits.pop(name, None)
 
-    def _compare(self, sent: NewOrder, report: OrderReport) -> None:
-        if report.qty != sent.qty or (report.price is not None and report.price != sent.price):
-            self._alerts.alert(
-                Severity.WARNING,
-                f"order altered {sent.instrument.symbol}",
-                f"order {sent.client_id}: sent {sent.qty} @ {sent.price}, the venue has {report.qty} @ {report.price}",
-                "compare the instrument's tick and lot with the venue's",
-            )
-
     # ---- sweeping the open orders
 
     def _sweep(self, now: datetime) -> None:
-        standing = [r for r in self.ledger.live() if r.order_id is not None and not r.status.final]
+        standing = [r for r in self.ledger.live(block=False) if r.order_id is not None and not r.status.final]
         if not standing or self._sweeping or (self._sweep_due is not None and now < self._sweep_due):
             return
         self._sweeping, self._sweep_due = True, now + self._patience.sweep
@@ -294,26 +311,21 @@ class TradeExecutor:
         listed = {report.client_id: report for report in answer if report.client_id is not None}
         for name in names:
             record, report = self.ledger.get(name), listed.get(name)
-            if record is None or not record.live:
-                continue
-            if report is not None:
-                self._report(record, report, now)
-            else:
+            if report is None:
                 self._ask(name, now)
+            elif record is not None and record.live:
+                self._report(record, report, now)
 
     # ---- booking fills
 
     def _collect(self, now: datetime) -> None:
-        wanting = [record for record in self.ledger.live() if record.unbooked > 0 or self._missing(record.client_id)]
+        missing = {name for name, pursuit in self._pursuits.items() if pursuit.absent_since is not None}
+        wanting = [record for record in self.ledger.live(block=False) if record.unbooked > 0 or record.client_id in missing]
         if not wanting or self._collecting or (self._collect_due is not None and now < self._collect_due):
             return
         self._collecting, self._collect_due = True, now + self._patience.sweep
         since = min(record.sent_at for record in wanting) - timedelta(minutes=1)
         self._reads.run(lambda: self._gateway.fills(since), lambda answer: self._collected(now, answer))
-
-    def _missing(self, name: ClientOrderId) -> bool:
-        pursuit = self._pursuits.get(name)
-        return pursuit is not None and pursuit.absent_since is not None
 
     def _collected(self, asked_at: datetime, answer: Sequence[Fill] | Exception) -> None:
         self._collecting = False
@@ -324,9 +336,9 @@ class TradeExecutor:
         self._trades_read_at = asked_at
         for fill in answer:
             record = self.ledger.owner_of(fill.order_id)
-            if record is not None and not record.booked_from_report and not self.ledger.has_fill(record.client_id.trade, fill.id):
+            if record is not None and not record.booked_otherwise and not self.ledger.has_fill(record.client_id.trade, fill.id):
                 self._book(record.client_id, fill, now)
-        for record in self.ledger.live():
+        for record in self.ledger.live(block=False):
             if record.unbooked > 0 and record.status.final:
                 self._book_report_if_late(record, now)
 
@@ -359,25 +371,30 @@ class TradeExecutor:
 
     # ---- journal
 
-    def _write(self, event: OrderEvent | LegFilled) -> bool:
-        """Journal an event, then believe it; tell whether it is written. An intent that cannot be written raises.
+    def _write(self, *events: OrderEvent | LegFilled) -> bool:
+        """Journal events as one, then believe them; tell whether they are written. Intents that cannot be written raise.
 
         What only raises doubt, or names the order at the venue, is believed all the same: a restart asks for it anyway. All else is
         asked for again until it is written.
         """
         try:
-            self._journal.append(event)
+            self._journal.append(*events)
         except JournalError as error:
-            self._alerts.alert(
-                Severity.CRITICAL,
-                "journal",
-                f"cannot write {type(event).__name__}: {error}",
-                "free disk space; no order is sent until it writes",
-            )
-            if isinstance(event, OrderIntended):
+            what, hint = type(events[0]).__name__, "free disk space; no order is sent until it writes"
+            self._alerts.alert(Severity.CRITICAL, "journal", f"cannot write {what}: {error}", hint)
+            if isinstance(events[0], OrderIntended):
                 raise
-            if isinstance(event, OrderAccepted | OrderLost):
-                self.ledger.take(event)
+            for event in events:
+                if isinstance(event, OrderAccepted | OrderLost):
+                    self.ledger.take(event)
             return False
-        self.ledger.take(event)
+        for event in events:
+            self.ledger.take(event)
         return True
+
+
+def _within_room(order: NewOrder, trade: TradeLifecycle, working: Decimal) -> None:
+    """Refuse what the structure's legging policy does not allow yet: it would leave a sold leg without its cover."""
+    free = room(trade, order.client_id.purpose)[order.client_id.leg]
+    if working + order.qty > free:
+        raise RiskDenied(f"order {order.client_id} for {order.qty} with {working} working: its structure leaves it {free} for now")

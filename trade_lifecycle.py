@@ -195,6 +195,7 @@ class TradeLifecycle:
     closed_at: datetime | None = None
     last_fill_at: datetime | None = None
     reason: str = ""
+    urgent: bool = False
     peak_profit: Decimal | None = None
     notified: bool = False
     seen: frozenset[str] = field(default=frozenset(), repr=False)
@@ -345,9 +346,14 @@ def _noted(trade: TradeLifecycle, event: TradeEvent, before: TradeState) -> Trad
             return replace(trade, notified=True)
         case CloseRequested() | OpenGivenUp() | UnwindStarted() | TradeQuarantined() | TradeWrittenOff():
             known = superseded and event.reason in trade.reason
+            trade = replace(trade, urgent=trade.urgent or _hurries(event))
             return trade if known else replace(trade, reason=f"{trade.reason}; {event.reason}" if superseded else event.reason)
         case _:
             return trade
+
+
+def _hurries(event: TradeEvent) -> bool:
+    return isinstance(event, UnwindStarted) or (isinstance(event, CloseRequested) and event.urgent)
 
 
 def diagram() -> str:

@@ -72,22 +72,22 @@ def _joined(name: str, wanted: int, conditions: tuple[Callable[P, Verdict | bool
     _callables(name, conditions)
     labels = [label_of(condition) for condition in conditions]
 
-    def answers(*args: P.args, **kwargs: P.kwargs) -> Iterator[tuple[bool | None, str]]:
+    def answers(*args: P.args, **kwargs: P.kwargs) -> Iterator[tuple[bool | None, str, bool]]:
         for label, condition in zip(labels, conditions, strict=True):
             try:
                 verdict = ask(condition, *args, **kwargs)
             except DataNotFresh as error:
-                yield None, f"{label}: {error.reason}"
+                yield None, f"{label}: {error.reason}", False
             else:
-                yield verdict.ok, f"{label}: {verdict.reason}"
+                yield verdict.ok, f"{label}: {verdict.reason}", verdict.urgent
 
     def check(*args: P.args, **kwargs: P.kwargs) -> Verdict:
         said = list(answers(*args, **kwargs))
-        reasons = {answer: "; ".join(text for ok, text in said if ok is answer) for answer in (True, False, None)}
-        met = sum(ok is True for ok, _ in said)
+        reasons = {answer: "; ".join(text for ok, text, _ in said if ok is answer) for answer in (True, False, None)}
+        met = sum(ok is True for ok, _, _ in said)
         if met >= wanted:
-            return Verdict(True, reasons[True])
-        if met + sum(ok is None for ok, _ in said) < wanted:
+            return Verdict(True, reasons[True], urgent=any(ok is True and urgent for ok, _, urgent in said))
+        if met + sum(ok is None for ok, _, _ in said) < wanted:
             return Verdict(False, reasons[False])
         raise unknown(label_all, reasons[None])
 

@@ -6,7 +6,7 @@ says "unknown"; asked about an exit it reaches the caller, who must count it and
 
 import inspect
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -60,7 +60,7 @@ def verdict_of(condition: Callable[P, Verdict | bool], *args: P.args, **kwargs: 
     """Ask any condition, a user's own function included; raise TypeError if it answers with neither a Verdict nor a bool."""
     answer: object = condition(*args, **kwargs)
     if isinstance(answer, Verdict):
-        return answer if answer.reason else Verdict(answer.ok, label_of(condition))
+        return answer if answer.reason else replace(answer, reason=label_of(condition))
     if isinstance(answer, bool):
         return Verdict(answer, f"{label_of(condition)} says {'yes' if answer else 'no'}")
     raise TypeError(f"{label_of(condition)} answered {answer!r}; a condition returns a Verdict, True or False")

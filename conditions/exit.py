@@ -155,7 +155,7 @@ def account_delta_limit(limit: Number) -> ExitQuestion:
         if not account.valid:
             raise unknown(label, f"the account is not known ({account.reason or 'no valid reading'})")
         delta = _finite(label, "the account's delta", account.greeks.delta)
-        return Verdict(abs(delta) > ceiling, f"account delta {delta:+.4f}, limit {ceiling:f}")
+        return Verdict(abs(delta) > ceiling, f"account delta {delta:+.4f}, limit {ceiling:f}", urgent=True)
 
     return Condition(label, check)
 
@@ -168,7 +168,7 @@ def structure_delta_limit(limit: Number) -> ExitQuestion:
     def check(account: AccountSnapshot, trade: TradeView) -> Verdict:
         greeks = trade.greeks(account)
         delta = _finite(label, "the structure's delta", None if greeks is None else greeks.delta)
-        return Verdict(abs(delta) > ceiling, f"structure delta {delta:+.4f}, limit {ceiling:f}")
+        return Verdict(abs(delta) > ceiling, f"structure delta {delta:+.4f}, limit {ceiling:f}", urgent=True)
 
     return Condition(label, check)
 
@@ -225,7 +225,7 @@ def _greek_limit(greek: object, limit: object, leg: int | None, op: str | None) 
         if len(values) < len(greeks) and not beyond:
             raise unknown(label, f"{greek} of leg {min(greeks.keys() - values.keys())} is not known")
         shown = ", ".join(f"leg {i} {value:+.4f}" for i, value in values.items())
-        return Verdict(bool(beyond), f"{greek} {shown}, limit {op or ''}{ceiling:f}")
+        return Verdict(bool(beyond), f"{greek} {shown}, limit {op or ''}{ceiling:f}", urgent=True)
 
     return Condition(label, check, leg=leg)
 
@@ -243,7 +243,7 @@ def _result(
 
     def check(account: AccountSnapshot, trade: TradeView) -> Verdict:
         result, limit = sign * _profit(label, account, trade, by), _in_usd(label, wanted, pct is not None, trade)
-        return Verdict(result >= limit, f"{word} {money(result)} of {money(limit)} ({by})")
+        return Verdict(result >= limit, f"{word} {money(result)} of {money(limit)} ({by})", urgent=sign < 0)
 
     return _confirmed(factory, label, check, confirmations, hold)
 

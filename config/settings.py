@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from config.values import choice, decimal, host, market, maybe, path, seconds, whole
-from domain import Environment
+from domain import Environment, RoutingThresholds
 from errors import ConfigError
 
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
@@ -70,6 +70,19 @@ class Settings(BaseModel):
         None, alias="TRADER_MAX_ORDER_NOTIONAL_USD"
     )
 
+    rfq_min_notional: Annotated[Decimal, BeforeValidator(decimal("0", "1000000000", "US dollars"))] = Field(
+        Decimal(50_000), alias="TRADER_RFQ_MIN_NOTIONAL_USD"
+    )
+    route_rfq_notional: Annotated[Decimal, BeforeValidator(decimal("0", "1000000000", "US dollars"))] = Field(
+        Decimal(50_000), alias="TRADER_ROUTE_RFQ_NOTIONAL_USD"
+    )
+    route_smart_notional: Annotated[Decimal, BeforeValidator(decimal("0", "1000000000", "US dollars"))] = Field(
+        Decimal(10_000), alias="TRADER_ROUTE_SMART_NOTIONAL_USD"
+    )
+    route_depth_share: Annotated[float, BeforeValidator(decimal("0.01", "1000", "a number"))] = Field(0.5, alias="TRADER_ROUTE_DEPTH_SHARE")
+    route_spread_pct: Annotated[float, BeforeValidator(decimal("0.1", "1000", "per cent"))] = Field(10.0, alias="TRADER_ROUTE_SPREAD_PCT")
+    route_min_history: Annotated[int, BeforeValidator(whole(2, 100_000))] = Field(20, alias="TRADER_ROUTE_MIN_HISTORY")
+
     state_dir: Annotated[Path, BeforeValidator(path)] = Field(Path("state"), alias="TRADER_STATE_DIR")
     log_dir: Annotated[Path, BeforeValidator(path)] = Field(Path("logs"), alias="TRADER_LOG_DIR")
     log_level: Annotated[str, BeforeValidator(choice(*LOG_LEVELS, fold=str.upper))] = Field("INFO", alias="TRADER_LOG_LEVEL")
@@ -91,6 +104,17 @@ class Settings(BaseModel):
         Decimal(100_000), alias="TRADER_PAPER_CASH"
     )
     paper_port: Annotated[int, BeforeValidator(whole(0, 65535))] = Field(0, alias="TRADER_PAPER_PORT")
+
+    @property
+    def routing(self) -> RoutingThresholds:
+        """Where `auto` changes from one way to execute to another."""
+        return RoutingThresholds(
+            rfq_notional=self.route_rfq_notional,
+            smart_notional=self.route_smart_notional,
+            depth_share=self.route_depth_share,
+            wide_spread_pct=self.route_spread_pct,
+            min_history=self.route_min_history,
+        )
 
     @property
     def embedded(self) -> bool:

@@ -12,10 +12,11 @@ from domain.market import Greeks, Option, Quote
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A yes or no with its reason; true when ok."""
+    """A yes or no with its reason; true when ok. An exit's yes is `urgent` where leaving at once is worth the spread."""
 
     ok: bool
     reason: str = ""
+    urgent: bool = False
 
     def __bool__(self) -> bool:
         return self.ok

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from domain.enums import OrderStatus, OrderType, Purpose, Side, TimeInForce
 from domain.market import Option
-from errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,39 +88,3 @@ class Settlement:
     cash: Decimal
     fee: Decimal
     at: datetime
-
-
-class WhenIncomplete(StrEnum):
-    """What to do with a structure of which only a part could be opened."""
-
-    UNWIND = "unwind"
-    HOLD = "hold"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionParams:
-    """How a limit execution chases its fills.
-
-    A leg is quoted at its mid; each `fill_timeout_seconds` without a full fill it is quoted again, a step further towards
-    the market, in `max_requote_rounds` steps up to `aggressive_buffer_pct` per cent past mid. `when_incomplete` says what
-    happens to the filled part of a structure that could not be opened whole: `unwind` it (default) or `hold` it, managed.
-    """
-
-    fill_timeout_seconds: float = 30.0
-    aggressive_buffer_pct: float = 2.0
-    max_requote_rounds: int = 10
-    when_incomplete: WhenIncomplete = WhenIncomplete.UNWIND
-
-    def __post_init__(self) -> None:
-        problems = [
-            f"{name} must be {what}, not {value!r}"
-            for name, value, what, good in (
-                ("fill_timeout_seconds", self.fill_timeout_seconds, "above zero", self.fill_timeout_seconds > 0),
-                ("aggressive_buffer_pct", self.aggressive_buffer_pct, "from 0 to 100", 0 <= self.aggressive_buffer_pct <= 100),
-                ("max_requote_rounds", self.max_requote_rounds, "1 or more", self.max_requote_rounds >= 1),
-            )
-            if not good
-        ]
-        if problems:
-            raise ConfigError(f"ExecutionParams: {problem}" for problem in problems)
-        object.__setattr__(self, "when_incomplete", WhenIncomplete(self.when_incomplete))

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 
 from strategies.iron_condor import iron_condor
 from strategies.micro_strangle import micro_strangle
+from strategies.rfq_endurance import rfq_endurance
 from strategies.short_strangle import short_strangle
+from strategies.smart_butterfly import smart_butterfly
 from strategy import StrategyFactory
 
 STRATEGIES: Sequence[StrategyFactory] = [
     micro_strangle,
     short_strangle,
     iron_condor,
+    rfq_endurance,
+    smart_butterfly,
 ]

@@ -7,14 +7,18 @@ from datetime import timedelta
 
 from loguru import logger
 
+from domain import QuotingStrategy, RFQFallback
 from strategy import (
     AccountSnapshot,
     ExecutionParams,
+    LeggingPolicy,
     LegSpec,
+    Remedy,
+    RFQParams,
+    SmartExecConfig,
     StrategyConfig,
     TradeLifecycle,
     TradeView,
-    WhenIncomplete,
     all_of,
     close_before_expiry,
     max_hold_hours,
@@ -65,12 +69,29 @@ def blueprint() -> StrategyConfig:
             max_hold_hours(48),
             one_leg_is_gone,  # a function of your own that says True or False; a lambda does as well
         ],
-        # "limit", or "auto" to let the program choose.
+        # How it is opened and closed: "limit" chases fills, "rfq" asks makers for a block, "smart" works the book in chunks,
+        # "auto" lets the program choose each time, and say why.
         execution_mode="auto",
-        # How fills are chased: a quote stands 30 s, then steps towards the market, ten times, up to 2 % past mid.
         execution=ExecutionParams(
-            fill_timeout_seconds=30, aggressive_buffer_pct=2, max_requote_rounds=10, when_incomplete=WhenIncomplete.UNWIND
+            # limit: a quote stands 30 s, then steps towards the market, ten times, up to 2 % past mid.
+            fill_timeout_seconds=30,
+            aggressive_buffer_pct=2,
+            max_requote_rounds=10,
+            # rfq: wait 6 s for quotes and a minute at most, take the best if it is no worse than the book, else chase with limit orders.
+            rfq=RFQParams(timeout_seconds=60, gather_seconds=6, min_improvement_pct=0, fallback=RFQFallback.LIMIT),
+            # While only a part is filled: five minutes or 1 % of the notional at most; then cross the spread, and else give it back.
+            legging=LeggingPolicy(
+                bought_first=True,
+                require_executable=True,
+                max_seconds=300,
+                max_loss_pct=1,
+                remedies=(Remedy.CROSS, Remedy.UNWIND),
+                remedy_seconds=30,
+                cross_cap_pct=5,
+            ),
         ),
+        # smart: three chunks, each quoted at mid for two minutes, then taken across the spread. execution.smart is another place for it.
+        smart_config=SmartExecConfig(chunk_count=3, time_per_chunk=120, quoting_strategy=QuotingStrategy.MID),
         # How often. A trade with exposure counts as concurrent, whatever became of it; the day is the UTC day, 0 is unlimited.
         max_concurrent_trades=1,
         max_trades_per_day=2,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import cached_property
@@ -12,7 +12,7 @@ from math import isfinite
 from conditions import Condition, fingerprint, label_of, takes
 from conditions.condition import highest_leg
 from conditions.schedules import ever_together
-from domain import AccountSnapshot, EntryCondition, ExecutionMode, ExecutionParams, ExitCondition
+from domain import AccountSnapshot, EntryCondition, ExecutionMode, ExecutionParams, ExitCondition, SmartExecConfig
 from errors import ConfigError
 from option_selection import LegSpec
 from trade_lifecycle import TradeLifecycle
@@ -20,11 +20,6 @@ from trade_lifecycle import TradeLifecycle
 TradeClosed = Callable[[TradeLifecycle, AccountSnapshot], object]
 StrategyFactory = Callable[[], "StrategyConfig"]
 
-# The words are all valid; a mode can be traded once its executor exists.
-EXECUTABLE_MODES: Mapping[ExecutionMode, ExecutionMode] = {
-    ExecutionMode.LIMIT: ExecutionMode.LIMIT,
-    ExecutionMode.AUTO: ExecutionMode.LIMIT,
-}
 _DAY = timedelta(days=1).total_seconds()
 
 
@@ -34,7 +29,8 @@ class StrategyConfig:
 
     name: unique, letters, digits, _ and -. legs: at least one LegSpec, or what a structure builder returns.
     entry_conditions: all must pass. exit_conditions: any one closes the trade; with none it is held to expiry.
-    execution_mode: "auto", "limit", "rfq" or "smart". execution: how to chase fills; metadata["execution_params"] means the same.
+    execution_mode: "auto", "limit", "rfq" or "smart", for opening and closing. execution: how, in each of them and while half filled;
+    metadata["execution_params"] means the same. smart_config: the same as execution.smart.
     max_concurrent_trades: 1 or more; a trade with exposure counts whatever went wrong. max_trades_per_day: per UTC day, 0 is unlimited.
     cooldown_seconds: between the creation of two trades. check_interval_seconds: between two looks at the entry conditions.
     on_trade_closed(trade, account): called once per trade, also while the strategy is paused or stopped.
@@ -54,11 +50,13 @@ class StrategyConfig:
     metadata: Mapping[str, object] = field(default_factory=dict)
     dry_run: bool = False
     execution: ExecutionParams = field(default_factory=ExecutionParams)
+    smart_config: SmartExecConfig | None = None
 
     def __post_init__(self) -> None:
         problems = [*_name_problems(self.name), *_list_problems(self), *_number_problems(self), *_other_problems(self)]
         params, wrong = _execution(self.execution, self.metadata)
-        problems += wrong
+        params, clash = _with_smart(params, self.smart_config)
+        problems += [*wrong, *clash]
         if problems:
             raise ConfigError(f"strategy {self.name!r}: {problem}" for problem in problems)
         for name in ("legs", "entry_conditions", "exit_conditions"):
@@ -81,13 +79,8 @@ class StrategyConfig:
 
     @property
     def mode(self) -> ExecutionMode:
-        """Return the mode that executes the strategy, "auto" resolved; raise ConfigError where its executor is not available."""
-        try:
-            return EXECUTABLE_MODES[ExecutionMode(self.execution_mode)]
-        except KeyError:
-            raise ConfigError(
-                f"strategy {self.name!r}: execution_mode {str(self.execution_mode)!r} is not available in this version: use limit or auto"
-            ) from None
+        """Return how its trades are executed; `auto` is decided for each opening and close by itself."""
+        return ExecutionMode(self.execution_mode)
 
 
 def load_strategies(factories: Iterable[StrategyFactory]) -> tuple[tuple[StrategyConfig, ...], tuple[str, ...]]:
@@ -117,7 +110,6 @@ def _built(factory: StrategyFactory) -> StrategyConfig:
         raise ConfigError(_explained(error)) from error
     if not isinstance(config, StrategyConfig):
         raise ConfigError(f"returned {config!r}, not a StrategyConfig")
-    _ = config.mode  # raises where nothing can execute it
     return config
 
 
@@ -244,3 +236,14 @@ def _execution(execution: object, metadata: object) -> tuple[ExecutionParams, li
     if execution not in (default, params):
         return default, ["execution and metadata['execution_params'] say different things; give one of them"]
     return params, []
+
+
+def _with_smart(params: ExecutionParams, smart: object) -> tuple[ExecutionParams, list[str]]:
+    """Return the execution parameters with a smart_config given beside them."""
+    if smart is None or smart == params.smart:
+        return params, []
+    if not isinstance(smart, SmartExecConfig):
+        return params, [f"smart_config must be a SmartExecConfig, not {smart!r}"]
+    if params.smart != SmartExecConfig():
+        return params, ["smart_config and execution.smart say different things; give one of them"]
+    return replace(params, smart=smart), []

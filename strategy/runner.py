@@ -182,9 +182,9 @@ class StrategyRunner:
             reasons = self._permit(self._answers(account, of_legs=False))
             plans, proposal = self._proposal(account.now)
             reasons += self._permit(self._answers(replace(account, proposal=proposal), of_legs=True))
+            self._open(plans, "; ".join(reasons) or "nothing refuses")
             found = ", ".join(f"{quote.option.symbol} mid {quote.mid}" for quote in proposal)
             logger.info("legs found name={} among {}: {}", self.name, self._seen, found)
-            self._open(plans, "; ".join(reasons) or "nothing refuses")
         except _Refused as no:
             if no.label in AWAITED:
                 self._next_look = account.now

@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ from domain import (
     NewOrder,
     Option,
     OptionType,
+    OrderBook,
     OrderReport,
     OrderStatus,
     PositionSnapshot,
@@ -41,11 +42,17 @@ from errors import (
     VenueError,
 )
 from events import AnyEvent, Event, LegFilled, LegPlan, TradeCreated
-from lifecycle_manager import Desk, LifecycleManager
+from execution import Executor
+from execution_desk import DeskRules, ExecutionDesk
+from execution_log import ExecutionLog
+from leg_orders import LegOrders
+from lifecycle_manager import LifecycleManager
+from limit_execution import LimitExecutor
 from risk import RiskLimits
 from settling import SettlementDesk
 from trade_execution import Patience, TradeExecutor
 from trade_lifecycle import TradeLifecycle, created
+from trading_desk import Desk
 from workers import Inbox, InlinePool
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -282,6 +289,7 @@ class FakeVenue:
         self.held: dict[str, Decimal] = {}
         self.options: dict[str, Option] = {}
         self.quotes: dict[str, Quote] = {}
+        self.books: dict[str, OrderBook] = {}  # in depth, where a test wants it
         self.settled: list[Settlement] = []
         self.asked: Counter[str] = Counter()
         self.lose_reply = self.drop = self.reads_fail = self.writes_fail = self.duplicate_rows = self.slow_cancel = False
@@ -505,7 +513,10 @@ class House:
         simulated: bool = False,
         venue: FakeVenue | None = None,
         journal: FakeJournal | None = None,
+        others: Sequence[Callable[[LegOrders], Executor]] = (),
+        rules: DeskRules | None = None,
     ) -> None:
+        self.others, self.rules = others, rules
         self.clock = venue.clock if venue is not None else SimulatedClock(START)
         self.venue = venue or FakeVenue(self.clock)
         self.journal = journal or FakeJournal()
@@ -520,7 +531,6 @@ class House:
             journal=self.journal,
             clock=self.clock,
             alerts=self.alerts,
-            desk=7,
             next_number=1 + max((e.trade for e in self.journal.events if isinstance(e, TradeCreated)), default=0),
         )
         self.closed: list[TradeLifecycle] = []
@@ -543,21 +553,41 @@ class House:
         )
 
     def _desk(self, executor: TradeExecutor, venue: FakeVenue) -> Desk:
-        return Desk(executor, SettlementDesk(venue, InlinePool(self.inbox), self.alerts))
+        log, orders = ExecutionLog(self.journal, self.clock), LegOrders(executor, self.alerts, 7)
+        desk = ExecutionDesk(
+            executor=executor,
+            executors=[LimitExecutor(orders), *(make(orders) for make in self.others)],
+            log=log,
+            alerts=self.alerts,
+            books=venue.books.get,
+            rules=self.rules,
+        )
+        return Desk(executor, SettlementDesk(venue, InlinePool(self.inbox), self.alerts), desk, log)
 
     def restart(self) -> "House":
         """Die here; return a new daemon on the same venue and journal."""
         return House(
-            limits=self.limits, patience=self.patience, simulated=self.rehearsal is not None, venue=self.venue, journal=self.journal
+            limits=self.limits,
+            patience=self.patience,
+            simulated=self.rehearsal is not None,
+            venue=self.venue,
+            journal=self.journal,
+            others=self.others,
+            rules=self.rules,
         )
 
     def create(
-        self, *legs: LegPlan, strategy: str = "test", params: ExecutionParams | None = None, simulated: bool = False
+        self,
+        *legs: LegPlan,
+        strategy: str = "test",
+        params: ExecutionParams | None = None,
+        simulated: bool = False,
+        mode: ExecutionMode = ExecutionMode.LIMIT,
     ) -> TradeLifecycle:
         """Begin a trade whose strategy never wants to leave."""
         self.manager.bind(strategy, ())
         return self.manager.create(
-            strategy=strategy, version="v1", legs=legs or (a_plan(),), params=params, reason="a test", simulated=simulated
+            strategy=strategy, version="v1", legs=legs or (a_plan(),), mode=mode, params=params, reason="a test", simulated=simulated
         )
 
     def tick(self, times: int = 1, *, every: timedelta = SECOND, account: AccountSnapshot | None = None) -> None:

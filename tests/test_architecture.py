@@ -29,21 +29,27 @@ FLOORS: Mapping[str, int] = {
             "domain",
             "events",
             "ports config auth conditions option_selection logbook order_ledger",
-            "trade_lifecycle risk analytics journal_schema",
+            "trade_lifecycle risk journal_schema",
+            "execution execution_quality",
+            "legging routing chunking quote_gate rfq_story",
             "market_data account_manager journal trade_execution exchanges alerts workers control paper_process"
-            " trade_book exit_watch settling position_check",
+            " trade_book exit_watch settling position_check execution_log",
+            "pace block_trades leg_orders naked_leg_guard execution_watch",
             "limit_execution multileg_orderbook rfq",
+            "execution_desk",
+            "trading_desk",
             "lifecycle_manager",
-            "strategy scheduling",
+            "strategy scheduling script_driver",
             "strategies",
-            "context status paper",
+            "venue_desk",
+            "context status paper report",
             "daemon backtest dashboard",
             "main",
         )
     )
     for name in names.split()
 }
-PURE_BELOW = 5
+PURE_BELOW = 7
 
 # The paper exchange stands beside the house: what it may know of us, and who may know of it.
 PAPER_MAY_IMPORT = frozenset({"errors", "clock", "domain", "auth"})

@@ -1,0 +1,185 @@
+"""Orders for single legs, as the executors that work the order book want them: placed, taken back, and looked at through one pair of eyes.
+
+A leg has at most one live order. Nothing replaces it until it is final, so a next one is sized by what truly filled; nothing is sent
+again at once that was just refused.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from loguru import logger
+
+from domain import ZERO, ClientOrderId, NewOrder, OrderStatus, Purpose, Severity, Side, whole_lots
+from errors import RiskDenied, SizeRejected
+from execution import Scene
+from legging import followers, room
+from order_ledger import OrderRecord
+from ports import Alerts
+from trade_execution import TradeExecutor
+from trade_lifecycle import TradeLeg
+
+SLOW = timedelta(minutes=1)
+BREAKER_ATTEMPTS = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Send this order for a leg: coins, USD per coin."""
+
+    leg: int
+    side: Side
+    qty: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Take this order back."""
+
+    client_id: ClientOrderId
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegSight:
+    """One leg as a step sees it: what it still misses, how much of that may go out now, and its own orders of this purpose, oldest first.
+
+    Coins. `room` is what the legging policy leaves it now, `missing` what it wants in the end; both count what its live order may fill.
+    `follows` says that its room depends on other legs; `since` is when the execution began that looks.
+    """
+
+    index: int
+    leg: TradeLeg
+    side: Side
+    missing: Decimal
+    room: Decimal
+    orders: Sequence[OrderRecord]
+    since: datetime
+    follows: bool = False
+
+    @property
+    def live(self) -> OrderRecord | None:
+        """Return its live order; None without one."""
+        return next((order for order in self.orders if order.live), None)
+
+    @property
+    def last(self) -> OrderRecord | None:
+        """Return the order that was intended last; None before the first."""
+        return self.orders[-1] if self.orders else None
+
+    @property
+    def lot(self) -> Decimal:
+        """Return the smallest order, coins."""
+        return self.leg.option.lot
+
+    @property
+    def sendable(self) -> Decimal:
+        """Return what may be sent now, coins in whole lots: zero where that is less than a lot."""
+        return whole_lots(min(self.missing, self.room), self.lot)
+
+
+class LegOrders:
+    """Places and takes back the leg orders of trades on one venue, through its one order path."""
+
+    def __init__(self, executor: TradeExecutor, alerts: Alerts, desk: int) -> None:
+        self._executor, self._alerts, self._desk = executor, alerts, desk
+
+    def sights(self, scene: Scene, since: datetime) -> tuple[LegSight, ...]:
+        """Return every leg of the scene's trade with its orders of the scene's purpose, for an execution begun at a moment."""
+        trade, purpose = scene.trade, scene.purpose
+        rooms, behind = room(trade, purpose), followers(trade, purpose)
+        return tuple(
+            LegSight(
+                index=index,
+                leg=leg,
+                side=scene.side(leg),
+                missing=scene.missing(leg),
+                room=rooms[index],
+                orders=self._executor.ledger.of(trade.number, index, purpose),
+                since=since,
+                follows=behind[index],
+            )
+            for index, leg in enumerate(trade.legs)
+        )
+
+    def perform(self, scene: Scene, action: Place | Cancel) -> None:
+        """Carry out one action. Raises InvariantBroken and JournalError as TradeExecutor.submit does; a risk refusal is alerted."""
+        match action:
+            case Cancel(client_id=name, why=why):
+                logger.info("order cancel id={} because {}", name, why)
+                self._executor.cancel(name)
+            case Place():
+                self._place(scene, action)
+
+    def withdraw(self, trade: int) -> bool:
+        """Take back every order of a trade that is still out; tell whether none is."""
+        live = self._executor.live_orders(trade)
+        for order in live:
+            self._executor.cancel(order.client_id)
+        return not live
+
+    def _place(self, scene: Scene, place: Place) -> None:
+        trade, option = scene.trade, scene.trade.legs[place.leg].option
+        order = NewOrder(
+            client_id=self._executor.next_id(self._desk, trade.number, place.leg, scene.purpose),
+            instrument=option,
+            side=place.side,
+            qty=place.qty,
+            price=place.price,
+            reduce_only=scene.purpose.reduces,
+        )
+        quote = scene.quotes.get(option.symbol)
+        try:
+            self._executor.submit(order, trade, None if quote is None else quote.underlying_price)
+        except (RiskDenied, SizeRejected) as no:
+            self._alerts.alert(Severity.WARNING, f"refused {trade.id}/{place.leg}", str(no), "the order was not sent")
+
+
+def settling(order: OrderRecord) -> bool:
+    """Tell whether a live order must be left alone: its end, its arrival or its cancel is being asked about."""
+    return order.cancel_wanted or order.lost or order.order_id is None or order.status.final
+
+
+def dead_end(sight: LegSight, purpose: Purpose, now: datetime) -> str | None:
+    """Say why no further opening order of a leg makes sense, or a closing one of less than a lot; None if one does."""
+    if ZERO < sight.missing < sight.lot:
+        return f"{sight.missing} is less than one lot of {sight.lot}"
+    if purpose.reduces:
+        return None
+    if now >= sight.leg.option.expiry:
+        return "the option has expired"
+    fresh = sight.last is not None and sight.last.sent_at >= sight.since  # what an earlier execution was refused says nothing of this one
+    return _refusal(sight.last) if sight.last is not None and fresh else None
+
+
+def _refusal(last: OrderRecord) -> str | None:
+    if last.refused is not None and not last.retryable:
+        return last.refused
+    return f"the venue rejected order {last.client_id}" if last.status is OrderStatus.INVALID else None
+
+
+def wait_for(sight: LegSight, now: datetime, timeout: timedelta) -> str | None:
+    """Say what a next order must wait for; None if it may go out now. One that the venue took off by itself is sent again after timeout."""
+    if now >= sight.leg.option.expiry:
+        return "waiting for settlement"
+    last = sight.last
+    if last is None or last.cancel_wanted or (last.settled and last.status is OrderStatus.FILLED):
+        return None
+    pause = _backoff(sight.orders) if last.refused is not None else timeout
+    return None if now >= last.sent_at + pause else f"{last.refused or 'cancelled by the venue'}: again later"
+
+
+def tripped(sight: LegSight, purpose: Purpose, rounds: int) -> bool:
+    """Tell whether so many closing orders went out for a leg that something must be wrong: then each waits a minute."""
+    return purpose.reduces and len(sight.orders) >= max(BREAKER_ATTEMPTS, 2 * rounds)
+
+
+def _backoff(orders: Sequence[OrderRecord]) -> timedelta:
+    refused = 0
+    for order in reversed(orders):
+        if order.refused is None:
+            break
+        refused += 1
+    return min(timedelta(seconds=2 ** min(refused - 1, 6)), SLOW)

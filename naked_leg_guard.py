@@ -1,0 +1,114 @@
+"""Watches every structure that stands half filled, and says when which of its declared remedies is due.
+
+What it has seen and decided is journalled in the trade's runs, so a restart neither forgets for how long a structure has stood apart nor
+takes a remedy twice. It acts by its answers; the execution desk carries them out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain import Purpose, Remedy, Severity
+from events import ExecutionEvent, ExecutionStarted, LeggingBreached, LegsApart, LegsTogether
+from execution import Scene
+from execution_log import ExecutionLog
+from legging import apart, loss_pct, too_much
+from ports import Alerts
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A remedy that must be begun now, and why."""
+
+    remedy: Remedy
+    reason: str
+    exhausted: bool = False
+
+
+class NakedLegGuard:
+    """The guard of one venue's structures."""
+
+    def __init__(self, log: ExecutionLog, alerts: Alerts) -> None:
+        self._log, self._alerts = log, alerts
+
+    def watch(self, scene: Scene) -> Due | None:
+        """Look once; return the remedy to begin, None while the structure may stand as it does or its present remedy has time."""
+        marks = self._log.marks(scene.trade.number, scene.purpose)
+        since = self._since(scene)
+        if not marks:
+            return None
+        if (due := _not_begun(marks)) is not None:
+            return due
+        if since is None:
+            return None
+        taken = _taken(marks)
+        if taken:
+            begun = max(mark.at for mark in marks if isinstance(mark, LeggingBreached | ExecutionStarted))
+            over = scene.now >= begun + timedelta(seconds=scene.trade.params.legging.remedy_seconds)
+            return self.breach(scene, f"{taken[-1].remedy} did not help") if over else None
+        breach = too_much(scene.trade.params.legging, (scene.now - since).total_seconds(), loss_pct(scene.trade, scene.account))
+        return self.breach(scene, breach.reason) if breach.ok else None
+
+    def breach(self, scene: Scene, reason: str, *, exhausted: bool = False) -> Due | None:
+        """Journal and return the next remedy of a structure that cannot stay as it is; None where all are taken (a close only)."""
+        trade, run = scene.trade, self._log.last(scene.trade.number)
+        taken = len(_taken(self._log.marks(trade.number, scene.purpose)))
+        remedies = (Remedy.CROSS,) if scene.purpose.reduces else trade.params.legging.remedies
+        held = ", ".join(f"{leg.held} {leg.option.symbol}" for leg in trade.legs)
+        told = f"{trade.id} stands half filled ({held}): {reason}"
+        spent = taken >= len(remedies)
+        if scene.purpose.reduces:  # hurried once; again only where something has made it patient since
+            spent, taken = run is not None and run.started.urgent, 0
+        if run is None or spent:
+            self._alert(scene, told, "it is still being closed; close it by hand if it must not wait")
+            return None
+        remedy = remedies[taken]
+        self._alert(scene, f"{told}; now: {remedy}", "no action needed; see LeggingPolicy in the strategy")
+        run.write(LeggingBreached, remedy=remedy, reason=reason, exhausted=exhausted)
+        return Due(remedy, reason, exhausted)
+
+    def overdue(self, scene: Scene) -> None:
+        """Call a person if a structure stands half filled beyond its policy while nothing can be done but wait for the venue."""
+        since = self._since(scene)
+        if since is None:
+            return
+        breach = too_much(scene.trade.params.legging, (scene.now - since).total_seconds(), loss_pct(scene.trade, scene.account))
+        if breach.ok:
+            self._alert(scene, f"{scene.trade.id} {breach.reason}, and its orders are not known to be gone", "look at the venue's own page")
+
+    def _since(self, scene: Scene) -> datetime | None:
+        """Return since when the structure stands apart, journalling each change; None while it does not."""
+        last = next((mark for mark in reversed(self._standing(scene)) if isinstance(mark, LegsApart | LegsTogether)), None)
+        known = last.at if isinstance(last, LegsApart) else None
+        run = self._log.last(scene.trade.number)
+        if run is None or apart(scene.trade) == (known is not None):
+            return known
+        run.write(LegsTogether if known is not None else LegsApart)
+        return None if known is not None else scene.now
+
+    def _standing(self, scene: Scene) -> Sequence[ExecutionEvent]:
+        """Return the marks that tell how a structure stands: a close inherits the time of an opening, unless that part was to be held."""
+        number = scene.trade.number
+        own, opening = self._log.marks(number, scene.purpose), self._log.marks(number, Purpose.OPEN)
+        held = any(isinstance(mark, LeggingBreached) and mark.remedy is Remedy.HOLD for mark in opening)
+        return own if held or scene.purpose is not Purpose.CLOSE else [*opening, *own]
+
+    def _alert(self, scene: Scene, message: str, hint: str) -> None:
+        self._alerts.alert(Severity.CRITICAL, f"half filled {scene.trade.id}", message, hint)
+
+
+def _taken(marks: Sequence[ExecutionEvent]) -> list[LeggingBreached]:
+    """Return the remedies taken since the structure last stood together."""
+    taken: list[LeggingBreached] = []
+    for mark in marks:
+        if isinstance(mark, LegsTogether):
+            taken = []
+        elif isinstance(mark, LeggingBreached):
+            taken.append(mark)
+    return taken
+
+
+def _not_begun(marks: Sequence[ExecutionEvent]) -> Due | None:
+    """Return the remedy that was decided and whose run has not begun, as after a crash in between or while orders are taken back."""
+    last = next((mark for mark in reversed(marks) if isinstance(mark, LeggingBreached | ExecutionStarted)), None)
+    return Due(last.remedy, last.reason, last.exhausted) if isinstance(last, LeggingBreached) else None

@@ -1,0 +1,145 @@
+"""Builds one venue's order path: gate, ledger, every way to execute, and the measuring of what each costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from loguru import logger
+
+from alerts import AlertDesk
+from block_trades import BlockDesk
+from clock import Clock
+from config import Settings
+from domain import ExecutionMode, OrderBook, Purpose
+from errors import DataNotFresh
+from events import AnyEvent, Event
+from execution import ExecutionResult
+from execution_desk import DeskRules, ExecutionDesk
+from execution_log import ExecutionLog, Run
+from execution_quality import QualityBook, sentence
+from journal import Journal
+from leg_orders import LegOrders
+from limit_execution import LimitExecutor
+from market_data import MarketData
+from multileg_orderbook import SmartOrderbookExecutor
+from pace import Pace
+from ports import AccountReader, JournalWriter, OrderGateway, RFQDirectory, RFQGateway
+from rfq import Makers, RFQExecutor
+from risk import RiskLimits
+from routing import Measured
+from settling import SettlementDesk
+from trade_execution import TradeExecutor
+from trade_lifecycle import TradeLifecycle
+from trading_desk import Desk
+from workers import ThreadPool
+
+
+class MeasuringJournal:
+    """The journal as the order paths write it: what is written is also measured."""
+
+    def __init__(self, journal: Journal, quality: QualityBook) -> None:
+        self._journal, self._quality = journal, quality
+
+    def append(self, *events: Event) -> None:
+        """Write events as one, then fold them into the measured executions. Raises JournalError, having written none."""
+        self._journal.append(*events)
+        for event in events:
+            self._quality.take(cast("AnyEvent", event))
+
+
+@dataclass(frozen=True, slots=True)
+class VenuePorts:
+    """The ports of one venue, real or simulated."""
+
+    orders: OrderGateway
+    account: AccountReader
+    makers: RFQGateway
+    requests: RFQDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltDesk:
+    """An order path and those of its executors that scripts call by name."""
+
+    desk: Desk
+    rfq: RFQExecutor
+    smart: SmartOrderbookExecutor
+
+
+@dataclass(frozen=True, slots=True)
+class DeskBuilder:
+    """What every order path of this daemon shares, and how one is built on it."""
+
+    journal: JournalWriter
+    desk_number: int
+    quality: QualityBook
+    clock: Clock
+    alerts: AlertDesk
+    reads: ThreadPool
+    writes: ThreadPool
+    urgent: ThreadPool
+    settings: Settings
+    pace: Pace
+    market: MarketData
+
+    def build(self, venue: VenuePorts) -> BuiltDesk:
+        """Return an order path to one venue, real or simulated, with every way to execute there."""
+        caps = RiskLimits(max_open_orders=self.settings.max_orders_open, max_order_notional=self.settings.max_order_notional)
+        executor = TradeExecutor(
+            gateway=venue.orders,
+            writes=self.writes,
+            urgent=self.urgent,
+            reads=self.reads,
+            journal=self.journal,
+            clock=self.clock,
+            alerts=self.alerts,
+            limits=caps,
+            patience=self.pace.patience,
+        )
+        log = ExecutionLog(self.journal, self.clock)
+        blocks = BlockDesk(
+            gateway=venue.makers,
+            executor=executor,
+            log=log,
+            writes=self.writes,
+            urgent=self.urgent,
+            reads=self.reads,
+            clock=self.clock,
+            alerts=self.alerts,
+            desk=self.desk_number,
+            patience=self.pace.patience,
+        )
+        orders, shortest = LegOrders(executor, self.alerts, self.desk_number), self.pace.shortest_round
+        makers = Makers(gateway=venue.makers, directory=venue.requests, blocks=blocks, writes=self.writes, reads=self.reads)
+        rfq = RFQExecutor(makers, self.clock, self.alerts, self.settings.rfq_min_notional)
+        smart = SmartOrderbookExecutor(orders, shortest)
+        executions = ExecutionDesk(
+            executor=executor,
+            executors=[LimitExecutor(orders, shortest), smart, rfq],
+            log=log,
+            alerts=self.alerts,
+            books=self._book,
+            history=self._history,
+            rules=DeskRules(books_within=self.pace.books_within, thresholds=self.settings.routing),
+        )
+        executions.on_ended(self._measured)
+        settlements = SettlementDesk(venue.account, self.reads, self.alerts)
+        return BuiltDesk(Desk(executor, settlements, executions, log, blocks), rfq, smart)
+
+    def _measured(self, run: Run, result: ExecutionResult) -> None:  # noqa: ARG002 - what it cost is told from the journal's events
+        quality = self.quality.last(run.started.trade)
+        if quality is not None:
+            logger.info("{}", sentence(quality))
+
+    def _history(self, trade: TradeLifecycle, purpose: Purpose) -> Mapping[ExecutionMode, Measured]:
+        """Return what executions of such a structure have cost here so far, by the mode they began with."""
+        name = self.quality.structure(trade.number)
+        costs = {} if name is None else self.quality.costs(name, purpose)
+        return {mode: Measured(cost.count, mean) for mode, cost in costs.items() if (mean := cost.mean_bps) is not None}
+
+    def _book(self, symbol: str) -> OrderBook | None:
+        """Return the fresh book of an option; None while a worker is at it."""
+        try:
+            return self.market.book(symbol, max_age=self.pace.book_age)
+        except DataNotFresh:
+            return None
