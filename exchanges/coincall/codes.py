@@ -27,10 +27,16 @@ from errors import (
 
 VENUE = "coincall"
 
+TRY_AGAIN_LATER = 10000
+PARAMETER_ILLEGAL = 10004
+CONTENT_TYPE = 10567
+QUOTE_EXISTS = 50012
+QUOTE_NOT_VALID = 50014
+
 # The venue failed within, or ran out of time: a read may be asked again, a write may have happened.
 # 4005 "Duplicate request." among them: the first of the two may have been taken. 10000 "Try again later" is throttling as often as not,
 # but the same words come from the inside.
-UNDECIDED = frozenset({500, 4005, 10000, 10002, 10101, 10102, 10103, 10565, 10582, 10583, 10596})
+UNDECIDED = frozenset({500, 4005, TRY_AGAIN_LATER, 10002, 10101, 10102, 10103, 10565, 10582, 10583, 10596})
 
 _CODES: Mapping[type[VenueError], tuple[int, ...]] = {
     # maintenance; API offline: the door was closed, nothing came in
@@ -54,6 +60,8 @@ _CODES: Mapping[type[VenueError], tuple[int, ...]] = {
     DuplicateClientOrderId: (10576, 10577),
     OrderNotFound: (10584,),
     OrderAlreadyFinal: (11101, 11102),
+    # A body not understood (in this encoding, perhaps); our quote exists already; the one to accept is stale, or of another request.
+    ExchangeRejected: (PARAMETER_ILLEGAL, CONTENT_TYPE, QUOTE_EXISTS, QUOTE_NOT_VALID),
 }
 
 ERRORS: Mapping[int, type[VenueError]] = MappingProxyType({code: error for error, codes in _CODES.items() for code in codes})
@@ -72,13 +80,21 @@ def error_of_code(call: str, code: int, text: str, *, changes_state: bool) -> Ve
     return kind(VENUE, call, text or "no message", code)
 
 
+_NO_ACCESS = "HTTP 404: the path is unknown, or the account has no access to it"
+
+
+def lacks_access(error: VenueError) -> bool:
+    """Tell whether the venue keeps an endpoint from this account, which it says by HTTP 404. Source: Coincall API 1.2, 8.7."""
+    return isinstance(error, ExchangeRejected) and error.code is None and error.reason.startswith(_NO_ACCESS)
+
+
 def error_of_status(call: str, status: int, excerpt: str, *, changes_state: bool) -> VenueError:
     """Return the error that an HTTP status other than success means. Source: Coincall API 1.2."""
     match status:
         case 401 | 403:
             return AuthenticationRejected(VENUE, call, f"HTTP {status}: {excerpt}")
         case 404:
-            return ExchangeRejected(VENUE, call, f"HTTP 404: the path is unknown, or the account has no access to it: {excerpt}")
+            return ExchangeRejected(VENUE, call, f"{_NO_ACCESS}: {excerpt}")
         case 429:
             return RateLimited(VENUE, call, f"HTTP 429: {excerpt}")
         case _ if 400 <= status < 500 and status not in {408, 425}:

@@ -25,6 +25,7 @@ class Group(StrEnum):
     POSITIONS = "positions"
     HISTORY = "history"
     QUERY = "query"
+    RFQ = "rfq"
     ORDER = "order"
     CANCEL = "cancel"
 
@@ -57,6 +58,7 @@ LIMITS: Mapping[Group, Limit] = MappingProxyType(
         Group.POSITIONS: Limit(5, _SECOND),
         Group.HISTORY: Limit(5, _SECOND),
         Group.QUERY: Limit(5, _SECOND),  # of one order; its page names no limit
+        Group.RFQ: Limit(5, _SECOND),  # requests and quotes; their pages name no limit
         Group.ORDER: Limit(60, _SECOND, reserved=12),
         Group.CANCEL: Limit(60, _SECOND, reserved=12),
     }

@@ -11,7 +11,21 @@ import requests
 
 from auth import Credentials
 from clock import SimulatedClock
-from domain import ClientOrderId, NewOrder, Option, OptionType, OrderType, Purpose, Side
+from domain import (
+    ClientOrderId,
+    NewOrder,
+    Option,
+    OptionLeg,
+    OptionType,
+    OrderType,
+    Purpose,
+    QuotedLeg,
+    QuoteStatus,
+    RFQQuote,
+    RFQRequest,
+    RFQStatus,
+    Side,
+)
 from exchanges.coincall.client import CoincallClient
 from exchanges.coincall.transport import Transport
 
@@ -127,3 +141,93 @@ def query_of(request: requests.PreparedRequest) -> dict[str, str]:
 
 
 Step = Callable[[CoincallClient], object]
+
+
+# ---- block trades, the samples of API 8
+
+PUT = "BTCUSD-28MAR26-90000-P"
+REQUEST_ID, QUOTE_ID = "1990000000000000001", "1990000000000000501"
+BLOCKTRADE = f"{HOST}/open/option/blocktrade"
+
+
+def a_leg(side: Side = Side.BUY, symbol: str = SYMBOL, qty: str = "0.50") -> OptionLeg:
+    """Return a leg of 0.5 coins."""
+    return OptionLeg(instrument=an_option(symbol), side=side, qty=Decimal(qty))
+
+
+def a_request(*legs: OptionLeg) -> RFQRequest:
+    """Return a request for quotes as the venue took it."""
+    return RFQRequest(
+        request_id=REQUEST_ID,
+        status=RFQStatus.ACTIVE,
+        legs=legs or (a_leg(),),
+        created_at=NOW,
+        expires_at=NOW + timedelta(hours=1),
+    )
+
+
+def a_quote(*legs: QuotedLeg) -> RFQQuote:
+    """Return a maker's offer to sell the leg for 1525."""
+    return RFQQuote(
+        quote_id=QUOTE_ID,
+        request_id=REQUEST_ID,
+        status=QuoteStatus.OPEN,
+        legs=legs or (QuotedLeg(symbol=SYMBOL, side=Side.SELL, price=Decimal(1525), qty=Decimal("0.5")),),
+        created_at=NOW,
+        expires_at=NOW + timedelta(minutes=5),
+        stated=(a_leg(),),
+    )
+
+
+def a_created_answer(*legs: str, state: str = "ACTIVE") -> str:
+    """Return the answer to a new request, its legs as written."""
+    stated = legs or (f'{{"instrumentName":"{SYMBOL}","qty":"0.5","side":"BUY"}}',)
+    return answer(
+        f'{{"requestId":"{REQUEST_ID}","createTime":1764000000000,"expiryTime":1764003600000,"legs":[{",".join(stated)}],"state":"{state}"}}'
+    )
+
+
+def a_quote_row(
+    quote_id: str = f'"{QUOTE_ID}"', *, state: str = '"OPEN"', side: str = '"side":"SELL"', price: str = '"1525"', qty: str = '"0.5"'
+) -> str:
+    """Return one quote as the venue writes it; the parts that vary are JSON."""
+    return (
+        f'{{"quoteId":{quote_id},"requestId":"{REQUEST_ID}","userId":"1695000000000009","state":{state},"createTime":1764000010000,'
+        f'"updateTime":1764000010400,"expiryTime":1764000310000,"legs":[{{"instrumentName":"{SYMBOL}",{side},"price":{price},"quantity":{qty}}}]}}'
+    )
+
+
+A_TRADED_LEG = (
+    f'{{"instrumentName":"{SYMBOL}","baseToken":"BTC","quoteToken":"USDT","side":"BUY","price":"1525","quantity":"0.5","iv":"6.0E-4",'
+    '"markPrice":"1512.40000000","indexPrice":"94990.5","orderId":"1990000000000000601","tradeId":"1990000000000000602","fee":"14.248575",'
+    '"createTime":1764000020000,"profit":"0"}'
+)
+
+
+def an_accepted_answer(legs: str = f"[{A_TRADED_LEG}]", quote_id: str = f'"{QUOTE_ID}"') -> str:
+    """Return the answer to an accept; its ids and legs are JSON."""
+    return answer(
+        f'{{"userId":null,"blockTradeId":{quote_id},"requestId":"{REQUEST_ID}","quoteId":{quote_id},"role":"TAKER","legs":{legs}}}'
+    )
+
+
+def a_block_row(
+    block_id: str = QUOTE_ID,
+    *,
+    request_id: str = REQUEST_ID,
+    role: str = "TAKER",
+    legs: str = f"[{A_TRADED_LEG}]",
+    time: int = 1764000019500,
+) -> str:
+    """Return one of our blocks as the venue lists it."""
+    return (
+        f'{{"requestId":"{request_id}","tradeSide":"BUY","strategyPrice":"1525.00000000","strategyQuantity":"0.50000000",'
+        f'"strategyName":"Call","description":"BTC Call 28 Mar 26 100000","legs":{legs},"createTime":{time},"userId":"1695000000000001",'
+        f'"blockTradeId":"{block_id}","quoteId":"{block_id}","role":"{role}"}}'
+    )
+
+
+def form_of(request: requests.PreparedRequest) -> dict[str, str]:
+    """Return the decoded fields of a form that a request carries."""
+    body = request.body or b""
+    return dict(parse_qsl(body if isinstance(body, str) else bytes(body).decode(), strict_parsing=bool(body)))
