@@ -19,7 +19,6 @@ MESSAGES: Mapping[int, str] = {
     **rules.MESSAGES,
     500: "Internal servererror",
     10001: "This operation is not allowed",
-    10004: "Parameter illegal",
     10009: "Request method not support",
     10530: "Please enter price",
     10533: "Please enter amount",

@@ -43,7 +43,7 @@ class Desk:
         if asked.client_id is not None and asked.client_id in account.by_client:
             raise refusal(10577)
         market = asked.order_type is _MARKET
-        lots = _lots(book, asked.qty, book.max_market if market else book.max_limit)
+        lots = whole_lots(book, asked.qty, book.max_market if market else book.max_limit)
         price = self._market_price(book, asked) if market else _ticks(book, asked)
         holding = account.holdings.get(asked.symbol) or self.holding(account, book, now)
         if asked.reduce_only:
@@ -83,7 +83,7 @@ class Desk:
             raise refusal(10584)
         if now >= book.stops_at:
             raise refusal(10540)
-        lots = order.lots if qty is None else _lots(book, qty, book.max_limit)
+        lots = order.lots if qty is None else whole_lots(book, qty, book.max_limit)
         ticks = order.price if price is None else _price(book, price)
         if ticks != order.price:
             _check_band(book, ticks)
@@ -173,7 +173,8 @@ class Desk:
         self.work(order, now)
 
 
-def _lots(book: Book, qty: Decimal, most: Decimal) -> int:
+def whole_lots(book: Book, qty: Decimal, most: Decimal) -> int:
+    """Return coins as lots; raise Refused 10573 (no number), 10534 (above most) or 10558 (not a whole lot)."""
     if not qty.is_finite():
         raise refusal(10573, "qty")
     if qty > most:

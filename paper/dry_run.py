@@ -33,13 +33,16 @@ from domain import (
     Settlement,
 )
 from errors import ExchangeRejected, ExchangeUnavailable, OrderAlreadyFinal, OrderNotFound
+from paper.dry_run_rfq import DryRunRFQ
 from paper.engine import Engine
+from paper.makers import MakerModel
 from paper.market import Flow, IndexView, OptionView
 from paper.rows import OrderRow
 from paper.rules import OrderRequest, OrderState, Refused, Rules
 
 USER = 1001
 HALF_HOUR = timedelta(minutes=30)
+_SKEW = timedelta(seconds=5)  # how far the venue's clock may be ahead of ours
 _STATUS = {
     OrderState.NEW: OrderStatus.NEW,
     OrderState.PARTIALLY_FILLED: OrderStatus.PARTIALLY_FILLED,
@@ -89,9 +92,10 @@ class _SeenMarket:
         """Return the options looked at so far that have not expired."""
         return [view.option for view in self._views.values() if view.option.expiry > now]
 
-    def index(self, underlying: str, now: datetime, /) -> IndexView:  # noqa: ARG002 - the newest one seen
-        """Return the index price last seen."""
-        return self._index[underlying][-1]
+    def index(self, underlying: str, now: datetime, /) -> IndexView:
+        """Return the index price as it was last seen at now; the oldest one remembered where now is before it."""
+        seen = self._index[underlying]
+        return next((view for view in reversed(seen) if view.at <= now + _SKEW), seen[0])
 
     def view(self, symbol: str, now: datetime, /) -> OptionView | None:  # noqa: ARG002 - the newest one seen
         """Return the option as last looked at."""
@@ -108,13 +112,17 @@ class _SeenMarket:
 
 
 class DryRunDesk:
-    """An order gateway and account that simulates on real books; safe to call from any worker."""
+    """An order gateway and account that simulates on real books; safe to call from any worker. Its `rfq` is a gateway for block trades."""
 
-    def __init__(self, market: RealMarket, clock: Clock, cash: Decimal, file: Path | None = None) -> None:
+    def __init__(
+        self, market: RealMarket, clock: Clock, cash: Decimal, file: Path | None = None, *, makers: MakerModel | None = None
+    ) -> None:
         self._seen, self._clock, self._file = _SeenMarket(market), clock, file
         self._lock = threading.Lock()
         self.damage: str | None = None
         self._engine = self._opened(cash)
+        self._engine.hire(MakerModel() if makers is None else makers)
+        self.rfq = DryRunRFQ(self._engine, USER, clock, self._lock, self._seen.look, self._save)
 
     def submit(self, order: NewOrder, /) -> str:
         """Take an order into the simulation and return its id. Raises ExchangeRejected; ExchangeUnavailable without a market to meet."""

@@ -5,13 +5,14 @@ latest seen). Given the same feed, rules and calls it does the same. One thread 
 
     advance(now)             the heartbeat: orders of others, new quotes, expiry, settlement, margin guard, slow cancels
     place amend cancel       commands; a refusal raises Refused and changes nothing
+    board                    requests for quotes, quotes, block trades
     reports                  the read side
     drain_events             what happened, for streams
     drain_changes            rows touched, for a store; image and from_image are the whole of it
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from clock import to_ms
@@ -22,10 +23,12 @@ from paper.expiry import expire, settle
 from paper.ledger import BANK, FEES, HOUSE, HOUSE_ACCOUNTS, Account, pico
 from paper.liquidation import guard
 from paper.liquidity import Liquidity
+from paper.makers import MakerModel, Makers
 from paper.market import Feed
 from paper.matching import Matching
 from paper.record import Record
 from paper.reports import Reports
+from paper.rfq_board import RFQBoard
 from paper.rows import CancelResult, Changes, Event, ExerciseRow, Image
 from paper.rules import Faults, OrderRequest, OrderState, Refused, Rules, refusal
 
@@ -44,6 +47,8 @@ class Engine:
         self.faults: dict[int, Faults] = {}
         self.slow_cancels: dict[int, Order] = {}
         self.reports = Reports(self)
+        self.board = RFQBoard(self)
+        self.makers: Makers | None = None
 
     # ---- accounts
 
@@ -63,6 +68,13 @@ class Engine:
         if moved < 0 and account.available + moved < 0:
             raise refusal(10529)
         self._move(user, moved)
+
+    def hire(self, model: MakerModel) -> None:
+        """Let simulated makers answer requests for quotes from now on; who has no account yet gets one, with the bank's cash."""
+        self.makers = Makers(self, model)
+        for user, name in self.makers.names.items():
+            if user not in self.accounts:
+                self.add_account(user, name, model.cash)
 
     # ---- commands
 
@@ -146,6 +158,10 @@ class Engine:
             if book.expired:
                 self._settle(book, now)
         self._end_cancels(now)
+        if self.board.active:
+            self.board.expire(now)
+            if self.makers is not None:
+                self.makers.answer(now)
         for account in list(self.accounts.values()):
             if (account.initial or account.cash < 0) and account.user not in HOUSE_ACCOUNTS:
                 guard(self.desk, account, now)
@@ -182,6 +198,10 @@ class Engine:
         return cls.from_image(feed, rules, image.decode(snapshot))
 
     # ---- within
+
+    def enter(self, user: int, now: datetime) -> tuple[Account, datetime]:
+        """Return who gives a command and its moment; raise Refused 10568, or what a rehearsal wants."""
+        return self._enter(user), self._at(now)
 
     def find(self, account: Account, order_id: int | None, client_id: int | None) -> Order:
         """Return an account's order by either id; raise Refused 10575 without one, 10584 if there is no such order."""
@@ -243,11 +263,12 @@ class Engine:
         if order.cancel_due is not None:
             return
         fault = self.faults.get(order.account.user)
-        if fault is None or fault.cancel_takes is None:
+        if fault is None or (fault.cancel_takes is None and fault.stuck_in is None):
             self._end(order, now)
             return
+        takes = timedelta(0) if fault.cancel_takes is None else fault.cancel_takes
         order.state, order.updated = OrderState.PRE_CANCEL, now
-        order.cancel_at, order.cancel_due = now + fault.cancel_takes / 2, now + fault.cancel_takes
+        order.cancel_at, order.cancel_due = now + takes / 2, now + takes
         self.slow_cancels[order.id] = order
         self.record.order(order)
 
@@ -261,9 +282,13 @@ class Engine:
     def _end_cancels(self, now: datetime) -> None:
         for order in list(self.slow_cancels.values()):
             due, half = order.cancel_due, order.cancel_at
+            fault = self.faults.get(order.account.user)
+            stuck = None if fault is None else fault.stuck_in
             if order.final or due is None or half is None:
                 del self.slow_cancels[order.id]
-            elif now >= due:
+            elif stuck is OrderState.PRE_CANCEL:
+                continue
+            elif now >= due and stuck is None:
                 del self.slow_cancels[order.id]
                 self._end(order, now)
             elif now >= half and order.state is OrderState.PRE_CANCEL:

@@ -180,15 +180,13 @@ def rows_of(changes: Changes) -> Iterator[StoredRow]:
     if changes.empty:
         return
     yield row("meta", "engine", changes.meta)
-    for account in changes.accounts:
-        yield row("account", account.user, account)
-    for order in changes.orders:
-        yield row("order", order.order_id, order)
-    for trade in changes.trades:
-        yield row("trade", trade.trade_id, trade)
     for holding in changes.positions:
         yield row("position", f"{holding.user}/{holding.symbol}", holding)
-    for exercise in changes.exercises:
-        yield row("exercise", exercise.exercise_id, exercise)
-    for book in changes.books:
-        yield row("book", book.symbol, book)
+    yield from (row("account", account.user, account) for account in changes.accounts)
+    yield from (row("order", order.order_id, order) for order in changes.orders)
+    yield from (row("trade", trade.trade_id, trade) for trade in changes.trades)
+    yield from (row("exercise", exercise.exercise_id, exercise) for exercise in changes.exercises)
+    yield from (row("book", book.symbol, book) for book in changes.books)
+    yield from (row("request", request.request_id, request) for request in changes.requests)
+    yield from (row("quote", quote.quote_id, quote) for quote in changes.quotes)
+    yield from (row("block", block.block_id, block) for block in changes.blocks)

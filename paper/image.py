@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from domain import TimeInForce
+from domain import OrderType, TimeInForce
 from paper.book import Book, Order, Trade, house_order
 from paper.ledger import FEES, HOUSE, Account, Holding, pico
 from paper.record import account_row, book_row, holding_row, match_row, order_row
@@ -31,6 +31,9 @@ def changes(engine: "Engine") -> Changes:
         positions=[holding_row(holding) for holding in record.holdings.values()],
         exercises=record.exercises,
         books=[book_row(book) for book in record.books.values()],
+        requests=list(record.requests.values()),
+        quotes=list(record.quotes.values()),
+        blocks=record.blocks,
     )
     record.written()
     return rows
@@ -49,6 +52,9 @@ def whole(engine: "Engine") -> Image:
         positions=[holding_row(holding) for holding in (*holdings, *(book.house_holding for book in books))],
         exercises=list(engine.exercises),
         books=[book_row(book) for book in books],
+        requests=list(engine.board.requests.values()),
+        quotes=list(engine.board.quotes.values()),
+        blocks=list(engine.board.blocks.values()),
     )
 
 
@@ -75,6 +81,7 @@ def load(engine: "Engine", rows: Image) -> None:
     for trade in sorted(rows.trades, key=lambda row: row.trade_id):
         _load_trade(engine, trade)
     engine.exercises += sorted(rows.exercises, key=lambda row: row.exercise_id)
+    engine.board.load(rows)
     engine.matching.next_id = rows.meta.next_id
     _queue(engine, rows)
     for active in engine.liquidity.active.values():
@@ -154,7 +161,8 @@ def _load_trade(engine: "Engine", row: MatchRow) -> None:
     trade = Trade(row.trade_id, taker, maker, price, lots, row.at)
     trade.taker_fee, trade.maker_fee = pico(row.taker_fee), pico(row.maker_fee)
     trade.mark, trade.index, trade.iv = row.mark, row.index, row.iv
-    book.tape.append(trade)
+    if taker.asked.order_type is not OrderType.BLOCK_TRADE:
+        book.tape.append(trade)
     for order in (taker, maker):
         if order.account is not book.house:
             order.account.trades.append(trade)

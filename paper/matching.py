@@ -89,6 +89,23 @@ class Matching:
         account.working[underlying] = account.working.get(underlying, 0) + 1
         self.record.order(order)
 
+    def cross(self, taker: Order, maker: Order, fees: tuple[int, int], now: datetime) -> Trade:
+        """Trade two new orders of a block with each other at the taker's price, past book and tape; fees in picodollars, taker's first."""
+        lots, per_lot = taker.left, taker.price * taker.book.unit
+        trade = Trade(self.number(), taker, maker, taker.price, lots, now)
+        trade.taker_fee, trade.maker_fee = fees
+        if self.record.on:
+            self.record.trades.append(trade)
+        self.fees.cash += sum(fees)
+        for order, fee in ((maker, fees[1]), (taker, fees[0])):
+            account, underlying = order.account, order.book.underlying
+            account.orders[order.id] = account.open[order.id] = order
+            account.working[underlying] = account.working.get(underlying, 0) + 1
+            order.holding.work(order, lots)
+            order.left = 0
+            self._book(order, lots, per_lot, fee, trade)
+        return trade
+
     def _close(self, order: Order) -> None:
         account = order.account
         del account.open[order.id]

@@ -4,7 +4,7 @@ With remembered state market time goes on from where it had come, a moment later
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -13,8 +13,10 @@ import msgspec
 
 from clock import EPOCH, SystemClock, wall_now
 from errors import ConfigError
+from paper.block_rows import BlockQuoteRow, BlockRow, RequestRow
 from paper.engine import Engine
 from paper.exchange import AccountSpec, Deposit, Moment, PaperExchange, Transfer
+from paper.makers import MakerModel
 from paper.market import Feed
 from paper.rows import AccountRow, BookRow, ExerciseRow, HoldingRow, Image, MatchRow, MetaRow, OrderRow
 from paper.rules import Rules
@@ -31,6 +33,9 @@ _ROWS: Mapping[str, tuple[str, type[msgspec.Struct]]] = {
     "position": ("positions", HoldingRow),
     "exercise": ("exercises", ExerciseRow),
     "book": ("books", BookRow),
+    "request": ("requests", RequestRow),
+    "quote": ("quotes", BlockQuoteRow),
+    "block": ("blocks", BlockRow),
 }
 Saved = Mapping[str, Sequence[tuple[str, str]]]
 RowT = TypeVar("RowT", bound=msgspec.Struct)
@@ -38,7 +43,10 @@ RowT = TypeVar("RowT", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeOptions:
-    """What the exchange is asked to be: its market (`synthetic`, or the path of recordings), clock, accounts and state."""
+    """What the exchange is asked to be: its market (`synthetic`, or the path of recordings), clock, accounts, state, rules and makers.
+
+    The makers draw from the market's seed; None means that nobody answers requests for quotes but accounts that are makers.
+    """
 
     market: str = SYNTHETIC
     seed: int = 1
@@ -47,6 +55,8 @@ class ExchangeOptions:
     wall_start: datetime | None = None
     state_dir: Path | None = None
     accounts: Sequence[AccountSpec] = field(default_factory=lambda: (DEMO,))
+    rules: Rules = field(default_factory=Rules)
+    makers: MakerModel | None = field(default_factory=MakerModel)
 
 
 class MarketRow(msgspec.Struct, frozen=True):
@@ -78,7 +88,10 @@ def open_exchange(options: ExchangeOptions) -> Opened:
     market_start = _market_start(saved, options, max(earliest, market.start))
     clock = SystemClock(options.speed, market_start=market_start, wall_start=wall_start)
     _never_back(saved, clock.now())
-    exchange = PaperExchange(_engine(saved, feed, clock.now()), feed, clock, store)
+    engine = _engine(saved, feed, options.rules, clock.now())
+    if options.makers is not None:
+        engine.hire(replace(options.makers, seed=market.seed))
+    exchange = PaperExchange(engine, feed, clock, store)
     exchange.deposits.extend(sorted(_all(saved, "deposit", Deposit), key=lambda one: one.id))
     exchange.transfers.extend(sorted(_all(saved, "transfer", Transfer), key=lambda one: one.id))
     if store is not None:
@@ -129,12 +142,12 @@ def _never_back(saved: Saved, now: datetime) -> None:
             raise ConfigError(f"market time would go back from {reached.at.isoformat()} to {now.isoformat()}: leave out --market-start")
 
 
-def _engine(saved: Saved, feed: Feed, now: datetime) -> Engine:
+def _engine(saved: Saved, feed: Feed, rules: Rules, now: datetime) -> Engine:
     metas = _all(saved, "meta", MetaRow)
     if not metas:
-        return Engine(feed, Rules(), now)
+        return Engine(feed, rules, now)
     rows = {field: _all(saved, kind, of) for kind, (field, of) in _ROWS.items()}
-    return Engine.from_image(feed, Rules(), msgspec.convert({"meta": metas[0], **rows}, Image))
+    return Engine.from_image(feed, rules, msgspec.convert({"meta": metas[0], **rows}, Image))
 
 
 def _all(saved: Saved, kind: str, of: type[RowT]) -> list[RowT]:

@@ -6,11 +6,14 @@ never drains switches the record off.
 
 from datetime import datetime
 
+from paper.block_rows import BlockQuoteRow, BlockRow, RequestRow
 from paper.book import Book, Order, Trade
 from paper.ledger import Account, Holding, plain, usd
 from paper.rows import (
     AccountRow,
     BalanceChanged,
+    BlockQuoteChanged,
+    BlockTraded,
     BookRow,
     Event,
     ExerciseRow,
@@ -21,6 +24,7 @@ from paper.rows import (
     PositionChanged,
     Printed,
     QuoteRow,
+    RequestChanged,
     TapeRow,
     TradeRow,
 )
@@ -28,22 +32,26 @@ from paper.rules import OrderState
 
 _OrderNote = tuple[Order, OrderState, int, int, int, int, int, int, datetime, Trade | None]
 _HoldingNote = tuple[Holding, bool, bool]
+_BoardNote = RequestChanged | BlockQuoteChanged | BlockTraded
 
 
 class Record:
     """Notes of events and of touched rows."""
 
-    __slots__ = ("accounts", "books", "exercises", "holdings", "notes", "on", "orders", "trades")
+    __slots__ = ("accounts", "blocks", "books", "exercises", "holdings", "notes", "on", "orders", "quotes", "requests", "trades")
 
     def __init__(self) -> None:
         self.on = True
-        self.notes: list[_OrderNote | _HoldingNote | Trade] = []
+        self.notes: list[_OrderNote | _HoldingNote | Trade | _BoardNote] = []
         self.orders: dict[int, Order] = {}
         self.trades: list[Trade] = []
         self.accounts: dict[int, Account] = {}
         self.holdings: dict[int, Holding] = {}
         self.books: dict[str, Book] = {}
         self.exercises: list[ExerciseRow] = []
+        self.requests: dict[int, RequestRow] = {}
+        self.quotes: dict[int, BlockQuoteRow] = {}
+        self.blocks: list[BlockRow] = []
 
     def order(self, order: Order, trade: Trade | None = None) -> None:
         """Note an order as it stands."""
@@ -72,8 +80,22 @@ class Record:
             self.accounts[holding.account.user] = holding.account
             self.books[holding.book.symbol] = holding.book
 
+    def board(self, note: _BoardNote) -> None:
+        """Note that something on the block board changed."""
+        if not self.on:
+            return
+        self.notes.append(note)
+        match note:
+            case RequestChanged():
+                self.requests[note.request.request_id] = note.request
+            case BlockQuoteChanged():
+                self.quotes[note.quote.quote_id] = note.quote
+            case BlockTraded():
+                self.blocks.append(note.block)
+
     def written(self) -> None:
         """Forget which rows were touched."""
+        self.requests, self.quotes, self.blocks = {}, {}, []
         self.orders, self.accounts, self.holdings, self.books = {}, {}, {}, {}
         self.trades, self.exercises = [], []
 
@@ -90,6 +112,8 @@ class Record:
         for note in notes:
             if isinstance(note, Trade):
                 events.append(Printed(tape=tape_row(note)))
+            elif not isinstance(note, tuple):
+                events.append(note)
             elif len(note) == 3:
                 holding, opened, closed = note
                 balances[holding.account.user] = None

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from domain import Greeks, Option, OrderType, Side, TimeInForce
+from paper.block_rows import BlockQuoteRow, BlockRow, RequestRow
 from paper.rules import OrderState, Refused, Stp
 
 R = TypeVar("R")
@@ -181,11 +182,24 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     positions: list[HoldingRow]
     exercises: list[ExerciseRow]
     books: list[BookRow]
+    requests: list[RequestRow] = []
+    quotes: list[BlockQuoteRow] = []
+    blocks: list[BlockRow] = []
 
     @property
     def empty(self) -> bool:
         """Tell whether nothing but time has moved."""
-        return not (self.accounts or self.orders or self.trades or self.positions or self.exercises or self.books)
+        return not (
+            self.accounts
+            or self.orders
+            or self.trades
+            or self.positions
+            or self.exercises
+            or self.books
+            or self.requests
+            or self.quotes
+            or self.blocks
+        )
 
 
 class Image(Changes, frozen=True, kw_only=True):
@@ -303,4 +317,25 @@ class Printed(msgspec.Struct, frozen=True, kw_only=True):
     tape: TapeRow
 
 
-Event = OrderChanged | PositionChanged | BalanceChanged | Printed
+class RequestChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for quotes changed; `marks` are its legs' mark prices then, None where there is none. Makers other than the one it was
+    traded with see a filled one as traded away."""
+
+    request: RequestRow
+    marks: list[Decimal | None]
+
+
+class BlockQuoteChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A block quote changed; taker is the owner of its request."""
+
+    taker: int
+    quote: BlockQuoteRow
+
+
+class BlockTraded(msgspec.Struct, frozen=True, kw_only=True):
+    """A block was traded."""
+
+    block: BlockRow
+
+
+Event = OrderChanged | PositionChanged | BalanceChanged | Printed | RequestChanged | BlockQuoteChanged | BlockTraded

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
 import msgspec
@@ -17,6 +17,7 @@ from domain import OrderType, Side, TimeInForce
 MESSAGES: Mapping[int, str] = MappingProxyType(
     {
         10000: "Try again later",
+        10004: "Parameter illegal",
         10529: "Insufficient available balance.",
         10531: "Order price is higher than the maximum limit {0}.",
         10532: "Order price is lower than the minimum limit {0}.",
@@ -38,6 +39,8 @@ MESSAGES: Mapping[int, str] = MappingProxyType(
         "The TimeInForce parameter in your request is incorrect. Please check this parameter.",
         12013: "Market order does not support 'price' parameter",
         40037: "IM more than 100%",
+        50012: "Block trade quote exist",
+        50014: "Block trade quote is not valid,Block trade quote does not match with seek",
     }
 )
 
@@ -108,13 +111,56 @@ class Faults(msgspec.Struct):
 
     A cancel takes `cancel_takes` (state 4, from half-way 5; the order can still fill); with `fill_while_cancelling` what is left
     of a cancelled order fills at its price before the cancel ends. With `one_lot_only` a marketable order finds one lot and the
-    rest of the crossing quotes withdrawn. Each code of `refuse_next` refuses one place, amend or cancel.
+    rest of the crossing quotes withdrawn. Each code of `refuse_next` refuses one place, amend, cancel or block command. With `stuck_in` a
+    cancel stays in state 4 or 5 (the order can still fill) until this menu is replaced; then it ends when due.
+
+    The simulated makers, to requests of this account: `makers_silent` sends no quotes, `makers_late` answers so much later,
+    `makers_worse_pct` prices each leg so many per cent worse for the taker than the book (better where negative), `makers_vanish`
+    pulls every quote at the moment of acceptance.
     """
 
     cancel_takes: timedelta | None = None
     fill_while_cancelling: bool = False
     one_lot_only: bool = False
     refuse_next: list[int] = []
+    stuck_in: OrderState | None = None
+    makers_silent: bool = False
+    makers_late: timedelta = timedelta(0)
+    makers_worse_pct: Decimal | None = None
+    makers_vanish: bool = False
+
+
+class Ids(StrEnum):
+    """How the block endpoints write their numbers: as the venue does (whole on quote/create, texts elsewhere), or all alike."""
+
+    DOCUMENTED = "documented"
+    TEXT = "text"
+    NUMBER = "number"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockRules:
+    """Rates (fractions), limits and manners of block trades by request for quote; min_notional is strike x coins summed, USD.
+
+    With `sells_refused` a request of which every leg is a SELL is refused. `quote_per_side` lets a maker hold one open quote per side
+    of a request, else one per request. With `combo_discount` only legs stated as BUY pay a fee. `takers_may_list` serves rfqList to
+    accounts that are no makers, else HTTP 404. `forms_only` refuses JSON on request cancel and accept (10004), `json_only` a form on
+    quote/cancel (10000). Sources: Coincall API 8.1, 8.2, 14.3, 14.4, 14.9, 16.
+    """
+
+    maker_fee: Decimal = Decimal("0.0001")
+    taker_fee: Decimal = Decimal("0.0003")
+    combo_discount: bool = False
+    min_notional: Decimal = Decimal(50_000)
+    sells_refused: bool = True
+    quote_per_side: bool = True
+    request_life: timedelta = timedelta(hours=1)
+    quote_life: timedelta = timedelta(minutes=5)
+    max_legs: int = 20
+    takers_may_list: bool = True
+    forms_only: bool = False
+    json_only: bool = False
+    ids: Ids = Ids.DOCUMENTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,3 +182,4 @@ class Rules:
     other_max_limit_qty: Decimal = Decimal(100000)
     other_max_market_qty: Decimal = Decimal(10000)
     trading_stop: timedelta = timedelta(0)
+    block: BlockRules = field(default_factory=BlockRules)

@@ -14,7 +14,7 @@ from loguru import logger
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from errors import DataNotFresh
-from paper import routes_account, routes_history, routes_market, routes_orders
+from paper import routes_account, routes_history, routes_market, routes_orders, routes_rfq, routes_rfq_history
 from paper.answers import encoded, ok, refusal
 from paper.exchange import PaperExchange
 from paper.rules import Refused
@@ -27,7 +27,16 @@ from paper.server_routes import Call, Extra, Routes
 _JSON = (b"content-type", b"application/json;charset=UTF-8")
 _HTML = (b"content-type", b"text/html")
 _BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
-_ALL = Routes.of((*routes_market.ROUTES, *routes_account.ROUTES, *routes_orders.ROUTES, *routes_history.ROUTES))
+_ALL = Routes.of(
+    (
+        *routes_market.ROUTES,
+        *routes_account.ROUTES,
+        *routes_orders.ROUTES,
+        *routes_history.ROUTES,
+        *routes_rfq.ROUTES,
+        *routes_rfq_history.ROUTES,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +114,7 @@ class WireApp:
         request.read(body)
         now = self._exchange.now() if route.trades else self._exchange.catch_up()
         signer = self._gate.admit(request, route, now)
-        told = route.handler(self._exchange, Call(request.params, argument, now, signer))
+        told = route.handler(self._exchange, Call(request.params, argument, now, signer, request.is_form))
         if isinstance(told, Extra):
             return encoded({"code": 0, "msg": "Success", "i18nArgs": None, "data": told.data, **told.beside})
         return ok(told)

@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
 from paper.answers import encoded
 from paper.exchange import PaperExchange
-from paper.rules import Faults
+from paper.rules import Faults, OrderState
 from paper.server_faults import Fault, FaultBoard
 
 
@@ -21,6 +22,11 @@ class EngineFault(msgspec.Struct, forbid_unknown_fields=True):
     fill_while_cancelling: bool = False
     one_lot_only: bool = False
     refuse_next: list[int] = []
+    stuck_in: Literal[4, 5] | None = None
+    makers_silent: bool = False
+    makers_late_seconds: Decimal = Decimal(0)
+    makers_worse_pct: Decimal | None = None
+    makers_vanish: bool = False
 
 
 class FrozenIndex(msgspec.Struct, forbid_unknown_fields=True):
@@ -79,6 +85,9 @@ def ledger_of(exchange: PaperExchange) -> dict[str, object]:
         "fills": image.trades,
         "positions": image.positions,
         "exercises": image.exercises,
+        "requests": image.requests,
+        "quotes": image.quotes,
+        "blocks": image.blocks,
         "deposits": exchange.deposits,
         "transfers": exchange.transfers,
     }
@@ -105,6 +114,11 @@ def _post_engine(exchange: PaperExchange, fault: EngineFault) -> None:
         fill_while_cancelling=fault.fill_while_cancelling,
         one_lot_only=fault.one_lot_only,
         refuse_next=fault.refuse_next,
+        stuck_in=None if fault.stuck_in is None else OrderState(fault.stuck_in),
+        makers_silent=fault.makers_silent,
+        makers_late=timedelta(seconds=float(fault.makers_late_seconds)),
+        makers_worse_pct=fault.makers_worse_pct,
+        makers_vanish=fault.makers_vanish,
     )
 
 

@@ -30,7 +30,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     """One thing that will go wrong `count` times, for `account`, on paths like `path`, `after` as many requests that fit go well.
 
     `processed` tells whether the exchange acts on the request before the wrong answer (always so for lose_answer and delay, never for
-    lose_request). `seconds` are real: how long a delay or a hang lasts. `code` is that of refuse.
+    lose_request). `seconds` are real: how long a delay or a hang lasts. `code` is that of refuse. A `count` of 0 lasts until cleared.
     """
 
     kind: FaultKind
@@ -74,8 +74,9 @@ class FaultBoard:
                 if fault.after > 0:
                     fault.after -= 1
                     return None
-                fault.count -= 1
-                if fault.count <= 0:
-                    self._waiting.remove(fault)
+                if fault.count > 0:
+                    fault.count -= 1
+                    if fault.count == 0:
+                        self._waiting.remove(fault)
                 return fault
         return None

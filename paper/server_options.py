@@ -12,7 +12,9 @@ from typing import NoReturn
 from domain import decimal_of
 from errors import ConfigError
 from paper.exchange import AccountSpec
+from paper.makers import MOST_MAKERS, MakerModel
 from paper.opening import DEMO, SYNTHETIC, ExchangeOptions
+from paper.rules import BlockRules, Ids, Rules
 from paper.server import ServerPolicy
 from paper.server_gate import GatePolicy
 
@@ -60,6 +62,8 @@ def read_options(arguments: Sequence[str]) -> Options:
             wall_start=given.wall_start,
             state_dir=given.state_dir,
             accounts=tuple(accounts) or (DEMO,),
+            rules=Rules(block=_block_rules(given)),
+            makers=MakerModel(number=given.makers) if given.makers > 0 else None,
         ),
         server=ServerPolicy(
             gate=GatePolicy(lenient=not given.strict_signatures, rate_limits=not given.no_rate_limits),
@@ -92,7 +96,33 @@ def _parser() -> argparse.ArgumentParser:
     add("--allow-remote", action="store_true", help="allow an address that other machines reach")
     add("--parent-pipe", action="store_true", help="end when standard input does")
     add("--ready-file", type=Path, help="file to write, once listening, with url, pid and clock as JSON")
+    _add_board(parser)
     return parser
+
+
+def _add_board(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--makers", type=_count, default=MakerModel().number, help="how many simulated makers answer requests for quotes (4)")
+    add("--no-makers", action="store_const", const=0, dest="makers", help="none: only accounts that are makers answer")
+    add("--rfq-min-notional", type=_usd, default=BlockRules().min_notional, help="least strike x coins of a request, USD (50000)")
+    add("--rfq-ids", choices=list(Ids), default=Ids.DOCUMENTED, help="how block ids are written (documented)")
+    add("--rfq-strict-forms", action="store_true", help="refuse JSON on request cancel and accept with 10004")
+    add("--rfq-strict-json", action="store_true", help="refuse a form on quote/cancel with 10000")
+    add("--rfq-one-quote", action="store_true", help="one open quote per maker and request, not one per side")
+    add("--rfq-any-side", action="store_true", help="take requests of which every leg is a SELL")
+    add("--no-rfq-list", action="store_true", help="rfqList is HTTP 404 to accounts that are no makers")
+
+
+def _block_rules(given: argparse.Namespace) -> BlockRules:
+    return BlockRules(
+        min_notional=given.rfq_min_notional,
+        sells_refused=not given.rfq_any_side,
+        quote_per_side=not given.rfq_one_quote,
+        takers_may_list=not given.no_rfq_list,
+        forms_only=given.rfq_strict_forms,
+        json_only=given.rfq_strict_json,
+        ids=Ids(given.rfq_ids),
+    )
 
 
 def _account(text: str, makers: frozenset[str], *, read_only: bool = False) -> AccountSpec:
@@ -120,6 +150,20 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port from 0 to 65535")
     return port
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= MOST_MAKERS:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to {MOST_MAKERS}")
+    return number
+
+
+def _usd(text: str) -> Decimal:
+    amount = decimal_of(text)
+    if amount < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below zero")
+    return amount
 
 
 def _above_zero(text: str) -> float:

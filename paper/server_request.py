@@ -141,6 +141,7 @@ class Request:
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
     peer: str = ""
     params: Params = field(default_factory=Params)
+    is_form: bool = False
 
     def header(self, name: bytes) -> str:
         """Return a header by its lower-case name, empty if absent."""
@@ -148,7 +149,10 @@ class Request:
 
     def read(self, body: bytes) -> None:
         """Read body and query; a body of no known type is told by its first character, the query wins. Refuses with 10004."""
-        values = dict(_values_of(self.header(b"content-type"), body))
+        content_type = self.header(b"content-type")
+        content = body.strip()
+        self.is_form = "form-urlencoded" in content_type or ("json" not in content_type and content[:1] != b"{")
+        values = dict(_values_of(content, is_form=self.is_form))
         if self.query:
             values.update(_fields_of(self.query))
         self.params = Params(values)
@@ -167,11 +171,9 @@ def signed_texts(request: Request, key: str, ts: str, diff: str, *, lenient: boo
         yield prehash(request.method, request.path, {**values, **_encoded_pairs(request.query)}, key, ts, diff)
 
 
-def _values_of(content_type: str, body: bytes) -> Mapping[str, Value]:
-    content = body.strip()
+def _values_of(content: bytes, *, is_form: bool) -> Mapping[str, Value]:
     if not content:
         return {}
-    is_form = "form-urlencoded" in content_type or ("json" not in content_type and content[:1] != b"{")
     try:
         text = content.decode()
         return _fields_of(text) if is_form else params_of_json(text)

@@ -12,12 +12,13 @@ from paper.server_request import NoSuchPath, Params, Refusal
 
 @dataclass(slots=True)
 class Call:
-    """A request that has passed the gate; `argument` is the last piece of the path where the route ends in one."""
+    """A request that has passed the gate; `argument` is the last piece of the path where the route ends in one, `is_form` its encoding."""
 
     params: Params
     argument: str
     now: datetime
     signed_by: Credential | None = None
+    is_form: bool = False
 
     @property
     def signer(self) -> Credential:

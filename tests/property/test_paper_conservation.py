@@ -1,6 +1,6 @@
 """The laws of the paper exchange, over random orders in random markets: nothing is created, nothing is lost, nobody jumps the queue."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import OrderType, Side, TimeInForce
+from paper.block_rows import QuoteState, RequestState, StatedLeg
 from paper.engine import Engine
 from paper.ledger import total_cash
 from paper.market import Flow
 from paper.rows import Changes, Image, MatchRow, OrderRow
-from paper.rules import FINAL, Faults, OrderRequest, OrderState, Refused, Rules, Stp
+from paper.rules import FINAL, BlockRules, Faults, OrderRequest, OrderState, Refused, Rules, Stp
 
 from tests.unit.paper.engine_market import ALICE, BOB, CALL, CAROL, DAILY, FRIDAY, PUT, START, THURSDAY, D, ScriptedFeed, an_engine, levels
 
@@ -71,7 +72,22 @@ quotes = st.tuples(
 sweeps = st.tuples(st.just("sweep"), options, sides, sizes, prices)
 waits = st.tuples(st.just("wait"), st.integers(1, 5))
 faults = st.tuples(st.just("fault"), users, st.booleans(), st.booleans(), st.sampled_from([None, timedelta(seconds=4)]))
-steps = st.lists(st.one_of(places, places, places, takes, markets, cancels, amends, quotes, sweeps, waits, faults), min_size=5, max_size=40)
+block_legs = st.lists(
+    st.tuples(options.map(lambda option: option.symbol), sides, sizes), min_size=1, max_size=3, unique_by=lambda leg: leg[0]
+)
+asks = st.tuples(st.just("ask"), users, block_legs)
+offers = st.tuples(st.just("offer"), users, st.integers(0, 5), sides, st.lists(prices, min_size=3, max_size=3))
+accepts = st.tuples(st.just("accept"), st.integers(0, 8))
+withdrawals = st.tuples(st.just("withdraw"), st.booleans(), st.integers(0, 8))
+deals = st.tuples(st.just("deal"), users, users, block_legs, sides, st.lists(prices, min_size=3, max_size=3))
+blocks = st.one_of(deals, deals, asks, offers, accepts, withdrawals)
+orders = st.one_of(places, places, places, takes, markets, cancels, amends, quotes, sweeps, waits, faults)
+steps = st.lists(st.one_of(orders, orders, blocks), min_size=5, max_size=40)
+
+
+RULES = Rules(
+    block=BlockRules(min_notional=D(0), sells_refused=False, quote_life=timedelta(seconds=10), request_life=timedelta(seconds=20))
+)
 
 
 class Walk:
@@ -80,9 +96,10 @@ class Walk:
     def __init__(self, cash: str = "100000", feed: ScriptedFeed | None = None) -> None:
         self.feed = feed or ScriptedFeed()
         self.told = feed is not None  # the feed knows already what the steps would tell it
-        self.engine = an_engine(self.feed, cash=cash)
+        self.engine = an_engine(self.feed, RULES, cash=cash)
         self.now = START
         self.matches: list[MatchRow] = []
+        self.traded = 0
         self.first_rows = self.last_rows = rows_of(self.engine.drain_changes())
 
     def play(self, step: tuple) -> None:
@@ -124,6 +141,41 @@ class Walk:
         if not self.told:
             self.feed.flows.append(Flow(at=self.now, symbol=option.symbol, side=side, qty=qty, limit=limit))
 
+    def _ask(self, user: int, legs: list[tuple[str, Side, Decimal]]) -> None:
+        self.engine.board.request(user, [StatedLeg(*leg) for leg in legs], self.now)
+
+    def _offer(self, user: int, nth: int, side: Side, asked: list[Decimal]) -> None:
+        if requests := list(self.engine.board.requests.values()):
+            request = requests[-1 - nth % len(requests)]
+            wanted = dict(zip((leg.symbol for leg in request.legs), asked, strict=False))
+            self.engine.board.quote(user, request.request_id, side, wanted, self.now)
+
+    def _deal(self, taker: int, maker: int, legs: list[tuple[str, Side, Decimal]], side: Side, asked: list[Decimal]) -> None:
+        self._ask(taker, legs)
+        self._offer(maker, 0, side, asked)
+        self._accept(0)
+
+    def _accept(self, nth: int) -> None:
+        if offered := list(self.engine.board.quotes.values()):
+            quote = offered[-1 - nth % len(offered)]
+            taker = self.engine.board.requests[quote.request_id].user
+            before = money_of(self.engine, self.now)
+            try:
+                self.engine.board.accept(taker, quote.request_id, quote.quote_id, self.now)
+                self.traded += 1
+            except Refused:
+                assert money_of(self.engine, self.now) == before
+                raise
+
+    def _withdraw(self, request: bool, nth: int) -> None:
+        board = self.engine.board
+        if request and board.requests:
+            row = list(board.requests.values())[-1 - nth % len(board.requests)]
+            board.cancel_request(row.user, row.request_id, self.now)
+        elif not request and board.quotes:
+            quote = list(board.quotes.values())[-1 - nth % len(board.quotes)]
+            board.cancel_quote(quote.user, quote.quote_id, self.now)
+
     def _wait(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
         self.engine.advance(self.now)
@@ -141,6 +193,14 @@ class Walk:
         self.matches += self.engine.drain_changes().trades
 
 
+def money_of(engine: Engine, now: datetime) -> dict[tuple[object, ...], object]:
+    """Return cash, positions, fills and blocks once every holding has been looked at now, as an acceptance looks at them."""
+    for user in USERS:
+        engine.reports.refresh(user, now)
+    kinds = {"accounts", "trades", "positions", "blocks"}
+    return {key: row for key, row in rows_of(engine.image()).items() if key[0] in kinds}
+
+
 def ledger_of(engine: Engine) -> dict[tuple[object, ...], object]:
     """Return every row but the books', whose market is asked again, and without what depends on the mark of the last look."""
     rows = rows_of(engine.image())
@@ -156,6 +216,9 @@ def rows_of(changes: Changes) -> dict[tuple[object, ...], object]:
     rows |= {("trades", row.trade_id): row for row in changes.trades}
     rows |= {("positions", row.user, row.symbol): row for row in changes.positions if row.lots or row.order_id}
     rows |= {("exercises", row.exercise_id): row for row in changes.exercises}
+    rows |= {("requests", row.request_id): row for row in changes.requests}
+    rows |= {("quotes", row.quote_id): row for row in changes.quotes}
+    rows |= {("blocks", row.block_id): row for row in changes.blocks}
     return rows | {("books", row.symbol): row for row in changes.books}
 
 
@@ -163,7 +226,7 @@ def image_of(rows: dict[tuple[object, ...], object]) -> Image:
     """Return what a store would read back."""
     kinds = {
         kind: [row for key, row in rows.items() if key[0] == kind]
-        for kind in ("accounts", "orders", "trades", "positions", "exercises", "books")
+        for kind in ("accounts", "orders", "trades", "positions", "exercises", "books", "requests", "quotes", "blocks")
     }
     return msgspec.convert({"meta": rows[("meta",)], **kinds}, Image)
 
@@ -225,6 +288,26 @@ def check_margins_add_up(walk: Walk) -> None:
             assert holding.reduce_buy <= max(-holding.lots, 0)
 
 
+def check_the_board_is_whole(walk: Walk) -> None:
+    """A block is a filled quote is a filled request; each leg is one match between the two; nothing open outlives its request."""
+    board, matches = walk.engine.board, {match.trade_id: match for match in walk.matches}
+    assert len(board.blocks) == walk.traded
+    assert {block.quote_id for block in board.blocks.values()} == {
+        number for number, quote in board.quotes.items() if quote.state is QuoteState.FILLED
+    }
+    filled = [row.request_id for row in board.requests.values() if row.state is RequestState.FILLED]
+    assert sorted(block.request_id for block in board.blocks.values()) == filled
+    for block in board.blocks.values():
+        quote, request = board.quotes[block.quote_id], board.requests[block.request_id]
+        assert (block.taker, block.maker) == (request.user, quote.user) and block.taker != block.maker
+        for leg, offered, stated in zip(block.legs, quote.legs, request.legs, strict=True):
+            match = matches[leg.trade_id]
+            assert (match.symbol, match.qty, match.price) == (stated.symbol, stated.qty, offered.price)
+            assert (match.taker_user, match.maker_user, match.taker_side) == (block.taker, block.maker, offered.side.opposite)
+    for quote in board.quotes.values():
+        assert quote.state is not QuoteState.OPEN or quote.request_id in board.active
+
+
 @given(steps)
 @settings(max_examples=150)
 def test_every_law_holds_after_every_step(script: list[tuple]) -> None:
@@ -237,6 +320,7 @@ def test_every_law_holds_after_every_step(script: list[tuple]) -> None:
         check_margins_add_up(walk)
 
     check_orders_add_up(walk)
+    check_the_board_is_whole(walk)
 
 
 @given(steps, st.sampled_from(["30", "2000"]))
@@ -281,7 +365,7 @@ def test_a_restored_exchange_goes_on_as_if_it_had_never_stopped(script: list[tup
         walk.play(step)
 
     twin = Walk(feed=walk.feed)
-    twin.engine, twin.now, twin.told = Engine.restore(walk.feed, Rules(), kept), now, True
+    twin.engine, twin.now, twin.told = Engine.restore(walk.feed, RULES, kept), now, True
     assert twin.engine.snapshot() == kept
     twin.engine.faults = faulty
     for step in script[cut:]:
@@ -301,7 +385,7 @@ def test_rows_upserted_from_changes_are_the_whole_exchange(script: list[tuple]) 
         walk.play(step)
         kept.update(walk.last_rows)
 
-    restored = Engine.from_image(walk.feed, Rules(), image_of(kept))
+    restored = Engine.from_image(walk.feed, RULES, image_of(kept))
     assert ledger_of(restored) == ledger_of(walk.engine)
 
 
