@@ -17,7 +17,11 @@ from account_manager import AccountManager, PositionMonitor
 from clock import SimulatedClock
 from domain import AccountSnapshot, Chain, Greeks, Option, OptionType, OrderBook, Quote, Severity
 from events import Event
-from lifecycle_manager import Desk, LifecycleManager
+from execution_desk import ExecutionDesk
+from execution_log import ExecutionLog
+from leg_orders import LegOrders
+from lifecycle_manager import LifecycleManager
+from limit_execution import LimitExecutor
 from market_data import Cadence, MarketData
 from settling import SettlementDesk
 from strategy import (
@@ -31,6 +35,7 @@ from strategy import (
     time_window,
 )
 from trade_execution import TradeExecutor
+from trading_desk import Desk
 from workers import Inbox, InlinePool
 
 from tests.fakes import FakeVenue
@@ -130,13 +135,15 @@ def a_daemon(strategies: int, options: int) -> Callable[[], AccountSnapshot]:
     venue.quotes = {quote.option.symbol: quote for quote in willing}
     market = MarketData(quoted, pool, clock, quiet, Cadence(frozen_after=None))
     executor = TradeExecutor(gateway=venue, writes=pool, reads=pool, journal=quiet, clock=clock, alerts=quiet)
+    log = ExecutionLog(quiet, clock)
+    executors = [LimitExecutor(LegOrders(executor, quiet, 1))]
+    executions = ExecutionDesk(executor=executor, executors=executors, log=log, alerts=quiet, books=lambda _: None)
     lifecycle = LifecycleManager(
-        live=Desk(executor, SettlementDesk(venue, pool, quiet)),
+        live=Desk(executor, SettlementDesk(venue, pool, quiet), executions, log),
         simulated=None,
         journal=quiet,
         clock=clock,
         alerts=quiet,
-        desk=1,
         next_number=1,
     )
     monitor = PositionMonitor(AccountManager(venue, pool, clock, quiet), market, inbox, clock, quiet)

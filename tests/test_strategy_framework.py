@@ -11,14 +11,17 @@ from loguru import logger
 
 import conditions
 import strategy
-from domain import ExecutionMode, Side
+from domain import ExecutionMode, LeggingPolicy, QuotingStrategy, RFQFallback, RFQParams, Side, SmartExecConfig, decimal_of
 from lifecycle_manager import LifecycleManager
 from market_data import MarketData
 from option_selection import structures
 from strategies import STRATEGIES
 from strategies.blueprint import blueprint
+from strategies.rfq_endurance import rfq_endurance
+from strategies.smart_butterfly import smart_butterfly
 from strategy import (
     ChainSource,
+    ExecutionParams,
     StrategyConfig,
     TradeDesk,
     TradeState,
@@ -152,7 +155,14 @@ def test_every_shipped_strategy_can_be_traded() -> None:
     configs, problems = load_strategies([*STRATEGIES, blueprint])
 
     assert problems == ()
-    assert [config.name for config in configs] == ["micro_strangle", "short_strangle", "iron_condor", "blueprint"]
+    assert [config.name for config in configs] == [
+        "micro_strangle",
+        "short_strangle",
+        "iron_condor",
+        "rfq_endurance",
+        "smart_butterfly",
+        "blueprint",
+    ]
 
 
 def test_the_blueprint_is_not_traded_and_sets_every_field() -> None:
@@ -196,6 +206,51 @@ def test_the_micro_strangle_is_over_within_minutes() -> None:
     assert micro.check_interval_seconds <= 10
 
 
+def test_the_endurance_strategy_asks_makers_for_a_block_in_three_cycles_a_day() -> None:
+    stage = Stage(rfq_endurance(), market=fine_chain_market())
+    for _ in range(5):
+        stage.tick(after=3600)
+        for trade in stage.desk.active_trades_for_strategy("rfq_endurance"):
+            stage.desk.close(trade.number)
+
+    assert len(stage.desk.trades) == 3
+    assert stage.runner.why_not.startswith("max_trades_per_day: 3 of 3")
+    for trade in stage.desk.trades:
+        assert trade.mode is ExecutionMode.RFQ
+        assert sum(leg.option.strike * leg.target for leg in trade.legs) >= 50_000
+    assert rfq_endurance().execution.rfq.fallback is RFQFallback.NONE
+
+
+def test_the_smart_butterfly_is_the_documented_one() -> None:
+    config = smart_butterfly()
+
+    assert [(leg.side, leg.qty) for leg in config.legs] == [
+        (Side.BUY, Decimal("0.2")),
+        (Side.SELL, Decimal("0.4")),
+        (Side.BUY, Decimal("0.2")),
+    ]
+    assert config.mode is ExecutionMode.SMART
+    assert config.execution.smart == SmartExecConfig(
+        chunk_count=2,
+        time_per_chunk=20,
+        quoting_strategy=QuotingStrategy.MID,
+        reprice_interval=10,
+        reprice_price_threshold=Decimal("0.1"),
+        min_order_qty=Decimal("0.01"),
+        aggressive_attempts=10,
+        aggressive_wait_seconds=5.0,
+        aggressive_retry_pause=1.0,
+    )
+
+
+@pytest.mark.parametrize("factory", [rfq_endurance, smart_butterfly])
+def test_the_show_pieces_hold_for_minutes_only(factory: strategy.StrategyFactory) -> None:
+    leaves = factory().exit_conditions[-1]
+
+    assert not conditions.verdict_of(leaves, an_account(NOON + timedelta(minutes=2)), a_trade("0"))
+    assert conditions.verdict_of(leaves, an_account(NOON + timedelta(minutes=4)), a_trade("0"))
+
+
 # ---- one import line, one guide
 
 
@@ -212,6 +267,18 @@ def test_the_guide_explains_every_condition_every_field_and_every_builder() -> N
     wanted = FACTORIES | BUILDERS | {f.name for f in fields(StrategyConfig)}
 
     assert [name for name in wanted if not re.search(rf"`[^`\n]*\b{name}\b", GUIDE)] == []
+
+
+@pytest.mark.parametrize("kind", [ExecutionParams, SmartExecConfig, RFQParams, LeggingPolicy])
+def test_the_guide_gives_every_parameter_of_execution_its_true_default(kind: type) -> None:
+    section = GUIDE[GUIDE.index(f"### `{kind.__name__}`") :].split("\n#", 1)[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", section, re.MULTILINE))
+    made = kind()
+
+    assert rows.keys() == {f.name for f in fields(kind)}
+    for name, text in rows.items():
+        actual, value = getattr(made, name), eval(text, {kind.__name__: kind for kind in (SmartExecConfig, RFQParams, LeggingPolicy)})
+        assert actual == (decimal_of(value) if isinstance(actual, Decimal) else value), name
 
 
 def test_the_first_strategy_of_the_guide_is_the_readme_example() -> None:

@@ -5,13 +5,28 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import get_args
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import events
-from domain import ClientOrderId, ExecutionParams, Option, OptionType, Purpose
-from events import AnyEvent, Event
+from domain import (
+    ClientOrderId,
+    ExecutionMode,
+    ExecutionParams,
+    LeggingPolicy,
+    Option,
+    OptionType,
+    Purpose,
+    QuotingStrategy,
+    Remedy,
+    RFQFallback,
+    RFQParams,
+    Side,
+    SmartExecConfig,
+)
+from events import AnyEvent, Event, ExecutionStarted, LegBook, MarketAfter, TradeCreated
 from journal import Journal
 
 ZONES = st.one_of(st.just(UTC), st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))))
@@ -34,7 +49,33 @@ st.register_type_strategy(
         attempt=st.integers(1, 99),
     ),
 )
-st.register_type_strategy(ExecutionParams, st.builds(ExecutionParams, max_requote_rounds=st.integers(1, 99)))
+SMART = st.builds(
+    SmartExecConfig,
+    chunk_count=st.integers(1, 100),
+    quoting_strategy=st.sampled_from(QuotingStrategy),
+    reprice_interval=st.floats(10, 600),
+    reprice_price_threshold=st.decimals(0, 1000, places=6),
+    min_order_qty=st.decimals("0.000001", 1000, places=6),
+    aggressive_attempts=st.integers(0, 100),
+)
+RFQ = st.builds(
+    RFQParams,
+    timeout_seconds=st.floats(60, 600),
+    poll_seconds=st.floats(0.5, 30),
+    gather_seconds=st.floats(0, 60),
+    min_improvement_pct=st.none() | st.floats(-100, 100),
+    fallback=st.sampled_from(RFQFallback),
+)
+LEGGING = st.builds(
+    LeggingPolicy,
+    bought_first=st.booleans(),
+    require_executable=st.booleans(),
+    max_loss_pct=st.none() | st.floats(0.001, 100),
+    remedies=st.lists(st.sampled_from(Remedy), max_size=3).map(lambda some: (*some, Remedy.UNWIND)),
+)
+st.register_type_strategy(
+    ExecutionParams, st.builds(ExecutionParams, max_requote_rounds=st.integers(1, 99), smart=SMART, rfq=RFQ, legging=LEGGING)
+)
 ANY_EVENT = st.one_of([st.from_type(kind) for kind in get_args(AnyEvent)])
 
 
@@ -74,3 +115,55 @@ def test_the_next_trade_number_is_above_all_there_were(numbers: list[int]) -> No
         journal.append(*[events.OpenStarted(at=at, trade=number) for number in numbers])
 
         assert journal.next_trade_number() == max(numbers) + 1
+
+
+def kinds_of_events() -> set[type[Event]]:
+    """Every kind of event that is not merely a group of others."""
+    found = {kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)}
+    return {kind for kind in found if not any(other is not kind and issubclass(other, kind) for other in found)}
+
+
+def test_every_kind_of_event_is_in_the_round_trip() -> None:
+    assert kinds_of_events() == set(get_args(AnyEvent))
+
+
+ZERO_BOOK = LegBook(leg=0, symbol="X", side=Side.SELL, wanted=Decimal("0.5"), bid=Decimal(0), ask=None, executable=Decimal("0E-8"))
+
+
+def test_l40_a_price_of_zero_and_a_missing_one_stay_different(journal: Journal) -> None:
+    at, before = datetime(2026, 3, 1, tzinfo=UTC), journal.last_seq
+    started = ExecutionStarted(
+        at=at, trade=1, run=1, purpose=Purpose.OPEN, mode=ExecutionMode.RFQ, reason="r", legs=(ZERO_BOOK,), remedy=Remedy.CROSS
+    )
+    after = MarketAfter(at=at, trade=1, run=1, purpose=Purpose.OPEN, seconds=60, mids=(None, Decimal(0)))
+
+    journal.append(started, after)
+    first, second = journal.events(after=before)
+
+    assert isinstance(first, ExecutionStarted)
+    assert (first.legs[0].bid, first.legs[0].ask, first.legs[0].mid, first.remedy) == (Decimal(0), None, None, Remedy.CROSS)
+    assert isinstance(second, MarketAfter)
+    assert second.mids == (None, Decimal(0))
+
+
+def test_words_of_execution_come_back_as_words_and_not_as_text(journal: Journal) -> None:
+    at, before = datetime(2026, 3, 1, tzinfo=UTC), journal.last_seq
+    params = ExecutionParams(rfq=RFQParams(fallback=RFQFallback.SMART), smart=SmartExecConfig(quoting_strategy=QuotingStrategy.MARK))
+
+    journal.append(TradeCreated(at=at, trade=1, strategy="s", legs=(), mode=ExecutionMode.RFQ, params=params))
+    [again] = journal.events(TradeCreated, after=before)
+
+    assert isinstance(again, TradeCreated)
+    assert again.params.rfq.fallback is RFQFallback.SMART
+    assert again.params.smart.quoting_strategy is QuotingStrategy.MARK
+    assert again.params.legging.remedies[0] is Remedy.CROSS
+
+
+def test_a_trade_of_an_older_journal_is_read_with_the_parameters_that_came_later(journal: Journal) -> None:
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    written = msgspec.to_builtins(TradeCreated(at=at, trade=1, strategy="s", legs=(), mode=ExecutionMode.LIMIT, params=ExecutionParams()))
+    written["params"] = {"fill_timeout_seconds": 5.0, "aggressive_buffer_pct": 3.0, "max_requote_rounds": 4, "when_incomplete": "hold"}
+
+    old = msgspec.convert(written, TradeCreated)
+
+    assert old.params == ExecutionParams(fill_timeout_seconds=5, aggressive_buffer_pct=3, max_requote_rounds=4)

@@ -59,6 +59,8 @@ def an_event(kind: type[TradeEvent], trade: TradeLifecycle, data: st.DataObject,
     plain = next((each for each in PLAIN if each is kind), None)
     if plain is not None:
         return plain(at=at, trade=1)
+    if kind is CloseRequested:
+        return CloseRequested(at=at, trade=1, reason=f"reason {count}", urgent=draw(st.booleans()))
     return next(each for each in REASONED if each is kind)(at=at, trade=1, reason=f"reason {count}")
 
 
@@ -76,6 +78,8 @@ def test_no_walk_over_the_table_loses_sight_of_an_exposure(data: st.DataObject) 
             continue
         journal.append(msgspec.json.encode(event))
         assert after.state not in FLAT or after.flat
+        assert after.urgent or not trade.urgent, "what cannot wait stays so"
+        assert after.urgent or not (isinstance(event, CloseRequested) and event.urgent)
         assert not (isinstance(event, LegFilled) and advance(after, event) != after), "the same fill twice is the same trade"
         assert sum((leg.opened for leg in after.legs), ZERO) >= sum((leg.opened for leg in trade.legs), ZERO)
         if any(new.excess > old.excess for new, old in zip(after.legs, trade.legs, strict=True)):

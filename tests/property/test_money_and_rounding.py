@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import ExecutionParams, Purpose, Side, aggressive_price, decimal_of, passive_price, whole_lots
-from limit_execution import limit_price
+from limit_execution import Chase, crossing_price, limit_price
 from trade_lifecycle import TradeState, advance
 
-from tests.fakes import a_fill, a_name, a_plan, a_quote, a_trade, an_account, an_option, filled
+from tests.fakes import START, a_fill, a_name, a_plan, a_quote, a_trade, an_account, an_option, filled
 
 PRICES = st.decimals("0.0001", "100000", places=4)
 STEPS = st.sampled_from([Decimal(text) for text in ("0.01", "0.1", "0.5", "1", "5", "0.0001")])
@@ -76,3 +76,33 @@ def test_profit_is_what_came_in_less_what_went_out(fills: list[tuple[int, int, i
     object.__setattr__(trade, "state", TradeState.CLOSING)
     back = filled(a_fill(str(total), str(mark), fee="0", fill_id="c", side=side.opposite), a_name(purpose=Purpose.CLOSE))
     assert advance(trade, back).net_profit == side.sign * (total * mark - cost) - fees
+
+
+@given(
+    st.decimals("0.1", "5000", places=1),
+    st.decimals("0", "500", places=1),
+    SIDES,
+    st.floats(0, 50),
+)
+def test_crossing_never_pays_beyond_the_cap_and_trades_at_once_within_it(bid: Decimal, spread: Decimal, side: Side, cap: float) -> None:
+    quote = a_quote(an_option(tick="0.1"), str(bid), str(bid + spread))
+    price, far, mid = crossing_price(quote, side, cap), quote.executable(side), quote.mid
+    assert price is not None
+    assert far is not None
+    assert mid is not None
+    limit = mid * (1 + side.sign * Decimal(str(cap)) / 100)
+    touched = (price - far) * side.sign >= 0
+    assert (limit - price) * side.sign > -quote.option.tick, "a tick of rounding at most"
+    assert touched or (limit - far) * side.sign < quote.option.tick, "a touch within the cap is taken"
+    assert touched or (limit - price) * side.sign >= 0, "short of the touch, the cap is kept to the tick"
+
+
+@given(st.decimals("0.1", "5000", places=1), st.decimals("0", "500", places=1), SIDES, st.integers(1, 12), st.floats(0, 50))
+def test_an_urgent_close_is_never_short_of_the_touch(bid: Decimal, spread: Decimal, side: Side, rounds: int, buffer: float) -> None:
+    quote = a_quote(an_option(tick="0.1"), str(bid), str(bid + spread))
+    params = ExecutionParams(max_requote_rounds=rounds, aggressive_buffer_pct=buffer)
+    chase = Chase(purpose=Purpose.CLOSE, params=params, now=START, round=0, brisk=True)
+    price, far = chase.price(quote, side), quote.executable(side)
+    assert price is not None
+    assert far is not None
+    assert (price - far) * side.sign >= 0

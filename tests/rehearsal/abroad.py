@@ -3,18 +3,19 @@
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import accumulate
 from pathlib import Path
 
 from tests.rehearsal.other_exchange import ZERO, OtherExchange, symbol_of
+from tests.rehearsal.other_judge import Structure, block_breaches, holding_breaches, journal_breaches, naked_breaches, reach_breaches
+from tests.rehearsal.other_rfq import BlockDesk
 from tests.rehearsal.other_server import OtherServer, served
 from tests.rehearsal.other_wire import KEY, SECRET
-from tests.rehearsal.stage import BRISK, SOON, Trader, cast, until
+from tests.rehearsal.stage import BRISK, CASH, LONG, SOON, Trader, cast, until
 
 NEAR, FAR = (datetime.now(UTC).replace(hour=8, minute=0, second=0, microsecond=0) + timedelta(days=days) for days in (3, 10))
 CALL, PUT = symbol_of(NEAR, 110_000, "C"), symbol_of(NEAR, 90_000, "P")
@@ -38,15 +39,16 @@ from strategy import *
 def abroad(name="abroad", expiry={expiry}):
     return StrategyConfig(
         name=name,
-        legs=[
-            LegSpec("C", side={side}, qty="{call}", strike_criteria={strike_call}, expiry_criteria=expiry),
-            LegSpec("P", side={side}, qty="{put}", strike_criteria={strike_put}, expiry_criteria=expiry),
-        ],
+        legs=[{wishes}],
         entry_conditions=[{entry}],
-        exit_conditions=[max_hold_hours({hold} / 3600)],
-        execution_mode="limit",
+        exit_conditions=[{leave}],
+        execution_mode="{mode}",
         execution=ExecutionParams(
-            fill_timeout_seconds={patience}, aggressive_buffer_pct=20, max_requote_rounds={rounds}, when_incomplete="{incomplete}"
+            fill_timeout_seconds={patience},
+            aggressive_buffer_pct=20,
+            max_requote_rounds={rounds},
+            legging=LeggingPolicy({legging}),
+            {more}
         ),
         max_concurrent_trades=1,
         max_trades_per_day={a_day},
@@ -60,29 +62,75 @@ STRATEGIES = [abroad, *map(at, {more_days})]
 """
 
 
+@dataclass(frozen=True)
+class Leg:
+    """One leg of a structure at a strike: coins, negative to sell."""
+
+    kind: str
+    strike: int
+    qty: Decimal
+
+    @property
+    def symbol(self) -> str:
+        """Return the option's symbol, at the nearest expiry."""
+        return symbol_of(NEAR, self.strike, self.kind)
+
+
+def legs(*rows: tuple[str, int, str]) -> tuple[Leg, ...]:
+    """Return legs from kind, strike and coins."""
+    return tuple(Leg(kind, strike, Decimal(qty)) for kind, strike, qty in rows)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What the strategy of a rehearsal does; times in seconds."""
+    """What the strategy of a rehearsal does; times in seconds.
+
+    `legs` are the structure; without them it is a strangle of `call` and `put`. `leave` is an exit condition as a user writes it,
+    after `hold` seconds if it is empty; `legging` and `more` are arguments of LeggingPolicy and ExecutionParams, so written too.
+    """
 
     side: int = 1
     call: Decimal = QTY
     put: Decimal = QTY
     strike_call: str = '{"type": "strike", "value": 110000}'
     strike_put: str = '{"type": "strike", "value": 90000}'
+    legs: tuple[Leg, ...] = ()
     expiry: str = '{"dte": "next"}'
     entry: str = ""
+    leave: str = ""
     hold: float = 0.1
+    mode: str = "limit"
     patience: float = 0.4
     rounds: int = 5
-    incomplete: str = "unwind"
+    legging: str = "remedies=('unwind',)"
+    more: str = ""
     a_day: int = 1
     more_days: tuple[int, ...] = ()  # the same again, once for each expiry so many days away
 
     def write(self, folder: Path) -> Path:
         """Write it as a user's strategies file."""
         file = folder / "abroad.py"
-        file.write_text(STRATEGY.format(**asdict(self)), encoding="utf-8")
+        leave = self.leave or f"max_hold_hours({self.hold} / 3600)"
+        told = {**asdict(self), "wishes": ", ".join(self._wishes), "leave": leave}
+        file.write_text(STRATEGY.format(**told), encoding="utf-8")
         return file
+
+    @property
+    def structure(self) -> Mapping[str, Decimal]:
+        """Return what it wants: coins by symbol, negative to sell."""
+        sign = 1 if self.side == 1 else -1
+        return {leg.symbol: leg.qty for leg in self.legs} or {CALL: sign * self.call, PUT: sign * self.put}
+
+    @property
+    def _wishes(self) -> Sequence[str]:
+        if not self.legs:
+            return (_wish("C", self.side, self.call, self.strike_call), _wish("P", self.side, self.put, self.strike_put))
+        at = '{{"type": "strike", "value": {}}}'
+        return [_wish(leg.kind, 1 if leg.qty > 0 else 2, abs(leg.qty), at.format(leg.strike)) for leg in self.legs]
+
+
+def _wish(kind: str, side: int, qty: Decimal, strike: str) -> str:
+    return f'LegSpec("{kind}", side={side}, qty="{qty}", strike_criteria={strike}, expiry_criteria=expiry)'
 
 
 class Emigrant(Trader):
@@ -92,9 +140,9 @@ class Emigrant(Trader):
         super().__init__(home, settings={**SETTINGS, "COINCALL_BASE_URL": server.url, **(settings or {})})
         self.state = home / "state" / "testnet"
 
-    def begin(self, plan: Plan) -> None:
-        """Start the daemon with a plan's strategy."""
-        self.start("--strategies-file", str(plan.write(self.home)))
+    def begin(self, plan: Plan, *, ready: bool = True) -> None:
+        """Start the daemon with a plan's strategy; wait until it is ready, unless told not to."""
+        self.start("--strategies-file", str(plan.write(self.home)), ready=ready)
 
     def hear_anew(self, part: str, before: int) -> str:
         """Wait until the story tells a text more than `before` times; return the newest line."""
@@ -114,18 +162,54 @@ class World:
         until(lambda: met(self.exchange) or not self.trader.alive, what, within)
         assert self.trader.alive, self.trader.story
 
+    @property
+    def desk(self) -> BlockDesk:
+        """Return the exchange's desk for block trades."""
+        return self.server.desk
+
+    def strike_down(self) -> None:
+        """Kill the daemon at once, from whichever thread."""
+        if self.trader.alive:
+            os.kill(self.trader.pid, signal.SIGKILL)
+
     def kill_at(self, *creates: int) -> None:
         """Kill the daemon the moment that so many orders in all are in the exchange's books, before it can be told."""
 
         def look(_: object) -> None:
-            if len(self.exchange.ledger.orders) in creates and self.trader.alive:
-                os.kill(self.trader.pid, signal.SIGKILL)
+            if len(self.exchange.ledger.orders) in creates:
+                self.strike_down()
 
         self.exchange.on_create = look
 
-    def await_death(self) -> None:
+    def kill_when(self, moment: str) -> None:
+        """Kill the daemon once, when the desk for block trades says that this has just happened, before the daemon can be told."""
+
+        def look(happened: str) -> None:
+            if happened == moment:
+                self.desk.happened = lambda _: None
+                self.strike_down()
+
+        self.desk.happened = look
+
+    def kill_after_answer(self, path: str) -> None:
+        """Kill the daemon once, right after an answer to this part of a path was sent to it."""
+
+        def look(answered: str) -> None:
+            if path in answered:
+                self.server.answered = lambda _: None
+                self.strike_down()
+
+        self.server.answered = look
+
+    def await_end(self, within: float = LONG) -> bool:
+        """Wait until the daemon is dead, or has told the end of a trade; tell whether it is dead."""
+        ends = ("trade closed", "trade failed")
+        until(lambda: not self.trader.alive or any(map(self.trader.lines, ends)), "the daemon is killed, or its trade ends", within)
+        return not self.trader.alive
+
+    def await_death(self, within: float = SOON) -> None:
         """Wait until the daemon is dead."""
-        until(lambda: not self.trader.alive, "the daemon is killed")
+        until(lambda: not self.trader.alive, "the daemon is killed", within)
 
 
 @contextmanager
@@ -141,15 +225,23 @@ def a_world(home: Path, exchange: OtherExchange | None = None, **settings: str) 
 # ---- the judge
 
 
-def breaches(world: World, *, side: int = 1, target: Decimal = QTY) -> list[str]:
-    """Return every way in which the daemon did wrong, by the exchange's ledger alone."""
-    ledger, server = world.exchange.ledger, world.server
+def breaches(
+    world: World, *, side: int = 1, target: Decimal = QTY, structure: Structure | None = None, gate: Decimal | None = ZERO
+) -> list[str]:
+    """Return every way in which the daemon did wrong, by the exchange's ledger alone.
+
+    Without a structure it was to hold `target` of the usual call and put. Quotes must beat the book by `gate` per cent; None: any.
+    """
+    exchange, ledger, server = world.exchange, world.exchange.ledger, world.server
     names = Counter(arrival.client_id for arrival in ledger.arrivals)
-    symbols = sorted({trade.order.symbol for trade in ledger.trades})
+    sign = 1 if side == 1 else -1
+    wanted = structure or dict.fromkeys(ledger.reach, sign * target)
     return [
         *(f"order {name} arrived {times} times" for name, times in names.items() if times > 1 or name is None),
-        *(f"{symbol}: could have come to {reach}, wanted {target}" for symbol, reach in ledger.reach.items() if reach > target),
-        *(line for symbol in symbols for line in _holdings(world.exchange, symbol, 1 if side == 1 else -1, target)),
+        *reach_breaches(exchange, wanted),
+        *holding_breaches(exchange, wanted),
+        *naked_breaches(exchange, wanted),
+        *block_breaches(world.desk, gate),
         *(f"touched what is not ours: {text}" for text in ledger.touched),
         *(f"nonsense sent: {code} for {symbol}" for code, symbol in ledger.refusals if code in NONSENSE),
         *(f"badly signed: {text}" for text in server.bad_signatures),
@@ -158,15 +250,6 @@ def breaches(world: World, *, side: int = 1, target: Decimal = QTY) -> list[str]
 
 
 NONSENSE = frozenset({10004, 10558, 10570, 10573, 10574, 10575, 10577})
-
-
-def _holdings(exchange: OtherExchange, symbol: str, sign: int, target: Decimal) -> Iterator[str]:
-    trades = [t for t in exchange.ledger.trades if t.order.symbol == symbol and not t.order.foreign]
-    for held in accumulate(t.qty * t.order.sign * sign for t in trades):
-        if held < 0:
-            yield f"{symbol}: flipped to {held * sign}"
-        if held > target:
-            yield f"{symbol}: held {held * sign}, wanted {target}"
 
 
 def busiest(world: World, seconds: float, *parts: str) -> int:
@@ -179,4 +262,17 @@ def left_over(world: World) -> list[str]:
     """Return what the daemon still holds or has working."""
     exchange = world.exchange
     held = [f"holds {exchange.net(symbol)} {symbol}" for symbol in exchange.options if exchange.net(symbol) != ZERO]
-    return held + [f"works {order.remaining} {order.symbol}" for order in exchange.working()]
+    asked = [f"left request {request.request_id} open" for request in world.desk.open_requests]
+    return held + [f"works {order.remaining} {order.symbol}" for order in exchange.working()] + asked
+
+
+def unbooked(world: World) -> list[str]:
+    """Return every way in which the daemon's journal tells other trades than the exchange's ledger."""
+    return journal_breaches(world.exchange.ledger.trades, world.trader.events())
+
+
+def misjudged(world: World) -> list[str]:
+    """Return what the journal says of ended trades that the exchange's cash does not: one line, or none."""
+    trades = world.trader.trades()
+    told, cash = sum((trade.net_profit for trade in trades if not trade.active), ZERO), world.exchange.cash - CASH
+    return [] if told == cash else [f"the journal made {told}, the cash {cash}"]

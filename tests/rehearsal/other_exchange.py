@@ -8,13 +8,14 @@ Source: Coincall API 5, 12.1, 13.1, 14.1, 14.2.
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 ZERO = Decimal(0)
 BUY, SELL = 1, 2
+LIMIT, BLOCK = 1, 14
 NEW, FILLED, PARTIAL, CANCELED, PRE_CANCEL, CANCELING, INVALID, EXERCISED = 0, 1, 2, 3, 4, 5, 6, 10
 WORKING = frozenset({NEW, PARTIAL, PRE_CANCEL, CANCELING})
 LOT, TICK = Decimal("0.01"), Decimal("0.1")
@@ -24,11 +25,11 @@ MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", 
 
 
 class Refused(Exception):
-    """The exchange says no, with a code of section 13."""
+    """The exchange says no, with a code of section 13 or, where `status` is not 200, without a word."""
 
-    def __init__(self, code: int, text: str = "") -> None:
+    def __init__(self, code: int, text: str = "", status: int = 200) -> None:
         super().__init__(code, text)
-        self.code, self.text = code, text
+        self.code, self.text, self.status = code, text, status
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Order:
     updated: int = 0
     gone_at: int | None = None  # when a cancel that is under way becomes final
     late: Decimal = ZERO  # what it fills at that moment
+    kind: int = 1  # its tradeType: a limit order, or the leg of a block
     born: float = field(default_factory=time.monotonic)  # by no clock that a test sets
 
     @property
@@ -72,6 +74,7 @@ class Trade:
     price: Decimal
     fee: Decimal
     at: int
+    block: int | None = None  # the block it is a leg of
     born: float = field(default_factory=time.monotonic)
 
 
@@ -104,7 +107,11 @@ class Arrival:
 
 @dataclass
 class Listed:
-    """One option and its market; depth is what may still trade at the quote, None for any amount."""
+    """One option and its market.
+
+    Its book shows `size`; `depth` is what may still trade at the quote, None for any amount; an order that arrives fills `bite` of
+    itself at once at most, None for all.
+    """
 
     symbol: str
     expiry: int
@@ -115,6 +122,8 @@ class Listed:
     lot: Decimal = LOT
     tick: Decimal = TICK
     depth: Decimal | None = None
+    size: Decimal = Decimal(5)
+    bite: Decimal | None = None
 
     @property
     def mark(self) -> Decimal:
@@ -168,6 +177,7 @@ class OtherExchange:
         self.on_create: Callable[[Order], None] = lambda _: None
         self._ids = itertools.count(1_900_000_000_000_000_123, 17)
         self._frozen_ms = 0
+        self._touches: list[tuple[float, str, Decimal, Decimal]] = []
         at_eight = datetime.now(UTC).replace(hour=8, minute=0, second=0, microsecond=0)
         chosen = expiries or (at_eight + timedelta(days=3), at_eight + timedelta(days=10))
         self.options: dict[str, Listed] = {}
@@ -206,6 +216,7 @@ class OtherExchange:
         """Move a quote; what it crosses fills, as far as depth goes (None: any amount)."""
         with self.lock:
             option = self.options[symbol]
+            self._touches.append((time.monotonic(), symbol, option.bid, option.ask))  # until now it was this
             option.bid, option.ask, option.depth = Decimal(bid), Decimal(ask), depth
             for order in self._working(symbol):
                 self._match(order)
@@ -252,6 +263,26 @@ class OtherExchange:
             self.advance()
             return [o for o in self.ledger.orders if o.state in WORKING and not o.foreign]
 
+    def touch(self, symbol: str, side: int, within: float = 0) -> Decimal | None:
+        """Return what taking from the book costs per coin, at the worst moment for the taker of the last seconds; None: not possible."""
+        with self.lock:
+            option, since = self.options[symbol], time.monotonic() - within
+            seen = [(bid, ask) for at, name, bid, ask in self._touches if name == symbol and at >= since]
+            prices = [ask if side == BUY else bid for bid, ask in (*seen, (option.bid, option.ask))]
+            return (max if side == BUY else min)((price for price in prices if price > 0), default=None)
+
+    def block(self, number: int, legs: Sequence[tuple[str, int, Decimal, Decimal]]) -> list[Trade]:
+        """Trade legs (symbol, side, coins, price) at once, as one block with a number."""
+        with self.lock:
+            return [self._leg_of_block(number, *leg) for leg in legs]
+
+    def _leg_of_block(self, number: int, symbol: str, side: int, qty: Decimal, price: Decimal) -> Trade:
+        order_id = next(self._ids)
+        order = Order(order_id, order_id, symbol, side, qty, price, False, self.now(), updated=self.now(), kind=BLOCK)
+        self.ledger.orders.append(order)
+        self._execute(order, qty, price, block=number)
+        return self.ledger.trades[-1]
+
     def traded(self, symbol: str, side: int) -> Decimal:
         """Return how much the client has traded in a symbol in one direction."""
         with self.lock:
@@ -271,6 +302,10 @@ class OtherExchange:
             for option in self.options.values():
                 if option.expiry <= now and not any(e.symbol == option.symbol for e in self.ledger.exercises):
                     self._settle(option, now)
+
+    def number(self) -> int:
+        """Return a new id."""
+        return next(self._ids)
 
     def visible(self) -> Iterator[Order]:
         """Yield the orders that lists and queries show by now, oldest first."""
@@ -360,7 +395,7 @@ class OtherExchange:
         self.ledger.orders.append(order)
         self._note_reach(order.symbol)
         self.on_create(order)
-        self._match(order)
+        self._match(order, fresh=True)
         return order.order_id
 
     def _read(self, body: Mapping[str, object]) -> Order:
@@ -391,7 +426,7 @@ class OtherExchange:
     def _working(self, symbol: str) -> list[Order]:
         return [o for o in self.ledger.orders if o.symbol == symbol and o.state in WORKING and not o.foreign]
 
-    def _match(self, order: Order) -> None:
+    def _match(self, order: Order, *, fresh: bool = False) -> None:
         option = self.options[order.symbol]
         touch = option.ask if order.side == BUY else option.bid
         if self.generous:
@@ -399,18 +434,19 @@ class OtherExchange:
         crosses = order.price >= touch if order.side == BUY else order.price <= touch
         if not crosses or touch == 0 or order.gone_at is not None:
             return
-        qty = order.remaining if option.depth is None else min(order.remaining, option.depth)
+        sizes = (order.remaining, option.depth, option.bite if fresh else None)
+        qty = min(size for size in sizes if size is not None)
         took = self._execute(order, qty, touch)
         if option.depth is not None:
             option.depth -= took
 
-    def _execute(self, order: Order, qty: Decimal, price: Decimal) -> Decimal:
+    def _execute(self, order: Order, qty: Decimal, price: Decimal, *, block: int | None = None) -> Decimal:
         if order.reduce_only:
             qty = min(qty, max(-self.position(order.symbol) * order.sign, ZERO))
         if qty <= 0 or order.state not in WORKING:
             return ZERO
         fee = min(qty * self.index_now * TAKER_FEE, qty * price * FEE_CAP)
-        self.ledger.trades.append(Trade(next(self._ids), order, qty, price, fee, self.now()))
+        self.ledger.trades.append(Trade(next(self._ids), order, qty, price, fee, self.now(), block))
         order.filled, order.value, order.fee = order.filled + qty, order.value + qty * price, order.fee + fee
         order.updated = self.now()
         if order.filled == order.qty:

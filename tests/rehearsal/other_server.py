@@ -19,6 +19,8 @@ from typing import cast
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.rehearsal.other_exchange import OtherExchange, Refused
+from tests.rehearsal.other_rfq import BlockDesk
+from tests.rehearsal.other_rfq_wire import block_routed, of_blocks
 from tests.rehearsal.other_wire import KEY, SECRET, Body, Token, envelope, prehash, routed, signed
 
 # ---- faults
@@ -67,6 +69,8 @@ class OtherServer:
 
     def __init__(self, exchange: OtherExchange) -> None:
         self.exchange = exchange
+        self.desk = BlockDesk(exchange)
+        self.answered: Callable[[str], None] = lambda _: None  # told of each path whose answer is on its way
         self.faults: list[Fault] = []
         self.chance: Callable[[str], Fault | None] = lambda _: None
         self.requests: list[tuple[float, str]] = []
@@ -175,10 +179,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         text = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        body = json.loads(text or "{}", parse_float=Token, parse_int=Token)
+        encoding = "form" if "x-www-form-urlencoded" in self.headers.get("Content-Type", "") else "json"
+        body = dict(parse_qsl(text)) if encoding == "form" else json.loads(text or "{}", parse_float=Token, parse_int=Token)
         if CREATE in self.path:
             self._owner.exchange.arrived(body)
-        self._serve("POST", body)
+        self._serve("POST", body, encoding)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the requests are kept."""
@@ -187,28 +192,35 @@ class _Handler(BaseHTTPRequestHandler):
     def _owner(self) -> OtherServer:
         return cast(_Listener, self.server).owner
 
-    def _serve(self, method: str, params: Body) -> None:
+    def _serve(self, method: str, params: Body, encoding: str = "") -> None:
         path = urlsplit(self.path).path
         fault = self._owner.fault_for(path)
         if fault is None:
-            self._send(200, self._acted(method, path, params))
+            self._send(*self._acted(method, path, params, encoding))
+            self._owner.answered(path)
             return
         if fault.kind is Kind.DELAY and not fault.acted:
             time.sleep(fault.seconds)
-        reply = self._acted(method, path, params) if fault.acted or fault.kind is Kind.DELAY else envelope(None)
+        acts = fault.acted or fault.kind is Kind.DELAY
+        _, reply = self._acted(method, path, params, encoding) if acts else (200, envelope(None))
         self._fail(fault, reply)
 
-    def _acted(self, method: str, path: str, params: Body) -> str:
+    def _acted(self, method: str, path: str, params: Body, encoding: str) -> tuple[int, str]:
         try:
             if signed(path):
                 self._check(method, path, params)
-            with self._owner.exchange.lock:
-                return envelope(routed(self._owner.exchange, method, path, params))
+            return 200, envelope(self._answer(method, path, params, encoding))
         except Refused as no:
-            return envelope(None, no.code, no.text)
+            return no.status, envelope(None, no.code, no.text)
         except Exception as error:  # noqa: BLE001 - thread boundary: the test reads what went wrong, the daemon sees an inner error
             self._owner.surprises.append(f"{method} {path} {params}: {error!r}")
-            return envelope(None, 10103, "System inner error")
+            return 200, envelope(None, 10103, "System inner error")
+
+    def _answer(self, method: str, path: str, params: Body, encoding: str) -> object:
+        if of_blocks(path):
+            return block_routed(self._owner.desk, method, path, params, encoding)
+        with self._owner.exchange.lock:
+            return routed(self._owner.exchange, method, path, params)
 
     def _check(self, method: str, path: str, params: Body) -> None:
         """Judge key, time and signature. Source: Coincall API 2.1-2.3."""

@@ -126,7 +126,7 @@ def _chain(exchange: OtherExchange, params: Body) -> object:
 
 def _quoted(exchange: OtherExchange, option: Listed) -> dict[str, object]:
     index, _ = exchange.index()
-    size = Decimal("5.0")
+    size = option.size
     named = "index" if option.call else "underlying"
     return {
         **{"optionId": 1_900_000_000_000_000_001, named: "BTCUSD", "symbol": option.symbol, "baseToken": "BTC", "endTime": option.expiry},
@@ -158,7 +158,7 @@ def _book(exchange: OtherExchange, params: Body) -> object:
     if option is None:
         raise Refused(10574, "Instrument ID does not exist.")
     sides = {"bids": option.bid, "asks": option.ask}
-    ladders = {side: [{"size": "5", "price": str(price)}] if price > 0 else [] for side, price in sides.items()}
+    ladders = {side: [{"size": str(option.size), "price": str(price)}] if price > 0 else [] for side, price in sides.items()}
     return {"optionName": option.symbol, "displayName": None, "strike": option.strike, **ladders}
 
 
@@ -206,8 +206,9 @@ def _order(order: Order) -> dict[str, object]:
     return {
         **{"orderId": order.order_id, "clientOrderId": order.client_id, "symbol": order.symbol, "displayName": order.symbol},
         **{"qty": Token(f"{order.qty:.8f}"), "remainQty": order.remaining, "fillQty": Token("0E-8") if order.filled == 0 else order.filled},
-        **{"price": Token(f"{order.price:.2f}"), "avgPrice": average, "tradeSide": order.side, "tradeType": 1, "createTime": order.created},
-        **{"updateTime": order.updated, "reduceOnly": int(order.reduce_only), "fee": order.fee, "mmp": False, "state": order.state},
+        **{"price": Token(f"{order.price:.2f}"), "avgPrice": average, "tradeSide": order.side, "tradeType": order.kind},
+        **{"createTime": order.created, "updateTime": order.updated, "reduceOnly": int(order.reduce_only)},
+        **{"fee": order.fee, "mmp": False, "state": order.state},
     }
 
 
@@ -259,7 +260,7 @@ def _trade(trade: Trade, exchange: OtherExchange) -> dict[str, object]:
     order = trade.order
     return {
         **{"id": trade.trade_id + 1, "optionId": None, "symbol": order.symbol, "displayName": order.symbol, "tradeSide": order.side},
-        **{"tradeType": 1, "price": trade.price, "qty": trade.qty, "iv": 0.5, "markPrice": 0, "indexPrice": exchange.index_now},
+        **{"tradeType": order.kind, "price": trade.price, "qty": trade.qty, "iv": 0.5, "markPrice": 0, "indexPrice": exchange.index_now},
         **{"orderId": order.order_id, "tradeId": trade.trade_id, "fee": trade.fee, "time": trade.at},
         **{"reduceOnly": int(order.reduce_only), "isTaker": 1, "mmp": False},
     }

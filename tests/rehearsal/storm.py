@@ -1,6 +1,6 @@
 """A storm: the daemon trades on the other exchange while everything goes wrong at random, and a scorecard says what it did wrong.
 
-    python -m tests.rehearsal.storm --seed 1 --rounds 3 --seconds 40
+    python -m tests.rehearsal.storm --seed 1 --rounds 3 --seconds 40 --mode rfq
 
 The seed decides what goes wrong and in which order; which request it hits depends on the machine. Each round ends in calm weather, in
 which every trade must end flat. The exit code is 1 if anything at all was done wrong.
@@ -20,8 +20,10 @@ from pathlib import Path
 from clock import monotonic, pause
 from trade_lifecycle import TradeState
 
-from tests.rehearsal.abroad import QTY, Plan, World, a_world, breaches, left_over
+from tests.rehearsal.abroad import QTY, Plan, World, a_world, breaches, left_over, misjudged, unbooked
 from tests.rehearsal.other_exchange import BUY, SELL, Order, OtherExchange, Race
+from tests.rehearsal.other_rfq import Oddity, Offer
+from tests.rehearsal.other_rfq_wire import ACCEPT, QUOTES, REQUEST, WITHDRAW
 from tests.rehearsal.other_server import CANCEL, CREATE, Fault, Kind
 from tests.rehearsal.stage import until
 
@@ -30,6 +32,16 @@ LOTS = [Decimal("0.01"), Decimal("0.02"), QTY]
 ANSWERED = (Kind.HTML, Kind.CUT, Kind.SHORT, Kind.NONSENSE, Kind.DROP, Kind.RESET)
 MORE_DAYS = (10, 17, 24)  # one strategy for each beside the nearest expiry, so that their ledgers stay apart
 REFUSALS = (10529, 10531, 10532, 10534, 10004)
+WRITES = (CREATE, CANCEL, REQUEST, WITHDRAW, ACCEPT)
+MOMENTS = ("requested", "quoted", "accepting", "accepted", "withdrawn")
+BRIEFLY = """
+    rfq=RFQParams(timeout_seconds=4, poll_seconds=0.5, gather_seconds=0.5),
+    smart=SmartExecConfig(
+        chunk_count=2, time_per_chunk=0.5, quoting_strategy="mid", aggressive_wait_seconds=0.5, aggressive_retry_pause=0.1
+    ),
+"""
+# Coins of each leg: what makers are asked for must be worth 50,000 USD by strikes, `auto` would ask them too.
+COINS = {"limit": QTY, "smart": Decimal("0.04"), "rfq": Decimal("0.3"), "auto": Decimal("0.3")}
 
 
 @dataclass
@@ -39,17 +51,19 @@ class Scorecard:
     seed: int
     trades: int = 0
     orders: int = 0
+    blocks: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     wrongs: list[str] = field(default_factory=list)
 
     def lines(self) -> Sequence[str]:
         """Say it for people."""
         kinds = {"arrived": "duplicates", "could have": "overreach", "held": "overfills", "flipped": "flips", "touched": "foreign touched"}
-        kinds |= {"forgotten": "forgotten legs", "waits": "waiting for a person", "badly signed": "bad signatures"}
+        kinds |= {"accepted": "bad accepts", "journal": "journal off", "naked": "naked legs", "badly signed": "bad signatures"}
+        kinds |= {"forgotten": "forgotten legs", "waits": "waiting for a person"}
         counted = {name: sum(word in line for line in self.wrongs) for word, name in kinds.items()}
         weather = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
         return [
-            f"seed {self.seed}: {self.trades} trades, {self.orders} orders; weather: {weather}",
+            f"seed {self.seed}: {self.trades} trades, {self.orders} orders, {self.blocks} blocks; weather: {weather}",
             "  " + ", ".join(f"{name} {count}" for name, count in counted.items()) + f", in all {len(self.wrongs)}",
             *(f"  WRONG {line}" for line in self.wrongs),
         ]
@@ -58,8 +72,8 @@ class Scorecard:
 class Storm:
     """The weather over one world."""
 
-    def __init__(self, world: World, rng: random.Random) -> None:
-        self._world, self._rng = world, rng
+    def __init__(self, world: World, rng: random.Random, mode: str = "limit") -> None:
+        self._world, self._rng, self._blocks = world, rng, mode in ("rfq", "auto")
         self._symbols = [symbol for symbol in world.exchange.options if symbol.endswith(("-110000-C", "-90000-P"))]
         self.counts: Counter[str] = Counter()
         self.foreign: list[Order] = []
@@ -74,6 +88,7 @@ class Storm:
             (2, self._lag),
             (3, self._strangers),
             (1, self._clock),
+            (8 if self._blocks else 0, self._makers),
         )
 
     def blow(self, seconds: float) -> None:
@@ -97,6 +112,7 @@ class Storm:
             exchange.races.clear()
             exchange.planned_refusals.clear()
             exchange.lag_seconds, exchange.clock_offset_ms = 0, 0
+            self._world.desk.makers, self._world.desk.happened = [Offer()], lambda _: None
         for symbol in self._symbols:
             exchange.quote(symbol, 990, 1010)
         self._revive()
@@ -107,8 +123,9 @@ class Storm:
 
     def _chance(self, path: str) -> Fault | None:
         """Say whether this request meets something: writes often, reads now and then."""
-        write = CREATE in path or CANCEL in path
-        if self._rng.random() >= (0.2 if write else 0.02):
+        write = any(part in path for part in WRITES)
+        often = 0.1 if self._blocks else 0.2  # an accept whose answer is lost is pursued for half a minute
+        if self._rng.random() >= (often if write else 0.1 if QUOTES in path else 0.02):
             return None
         fault = self._fault(write=write)
         self.counts[f"{fault.kind}{' lost' if fault.acted else ''}"] += 1
@@ -156,9 +173,12 @@ class Storm:
         if self._rng.random() < 0.5:
             self._world.trader.kill()
             return
-        self._world.kill_at(len(self._world.exchange.ledger.orders) + 1)
+        if self._blocks:
+            self._world.kill_when(self._rng.choice(MOMENTS))
+        else:
+            self._world.kill_at(len(self._world.exchange.ledger.orders) + 1)
         pause(self._rng.uniform(0.5, 3))
-        self._world.exchange.on_create = lambda _: None
+        self._world.exchange.on_create, self._world.desk.happened = lambda _: None, lambda _: None
 
     def _restart(self) -> None:
         if self._world.trader.alive:
@@ -174,21 +194,40 @@ class Storm:
     def _clock(self) -> None:
         self._world.exchange.clock_offset_ms = self._rng.choice((0, 3_000, -3_000, 20_000, -20_000))
 
+    def _makers(self) -> None:
+        self._world.desk.makers = [self._offer() for _ in range(self._rng.randint(0, 4))]
 
-def weather(home: Path, seed: int, seconds: float) -> Scorecard:
-    """Run one storm in a directory of its own and return its scorecard."""
+    def _offer(self) -> Offer:
+        roll = self._rng.random()
+        better = Decimal(self._rng.randint(-40, 40)) / 10
+        return Offer(
+            better=better,
+            after=self._rng.choice((0, 0.3, 1, 3)),
+            life=0.5 if roll < 0.1 else 300,
+            oddity=self._rng.choice(list(Oddity)) if 0.1 <= roll < 0.25 else None,
+            gone=0.25 <= roll < 0.4,
+            nameless=0.4 <= roll < 0.5,
+            integers=0.5 <= roll < 0.6,
+            sides=(self._rng.choice(("SELL", "BUY")),) if roll >= 0.9 else ("SELL", "BUY"),
+        )
+
+
+def weather(home: Path, seed: int, seconds: float, mode: str = "limit") -> Scorecard:
+    """Run one storm in a directory of its own, with trades in one mode of execution, and return its scorecard."""
     card = Scorecard(seed)
     morning = datetime.now(UTC).replace(hour=8, minute=0, second=0, microsecond=0)
     expiries = tuple(morning + timedelta(days=days) for days in (3, *MORE_DAYS))
     with a_world(home, OtherExchange(expiries=expiries)) as world:
-        storm = Storm(world, random.Random(seed))
-        world.trader.begin(Plan(hold=0.5, patience=0.5, rounds=12, a_day=0, more_days=MORE_DAYS))
+        storm, coins = Storm(world, random.Random(seed), mode), COINS[mode]
+        world.desk.grace_seconds = 10.0  # books are up to 3 s old, and answers are delayed
+        plan = Plan(call=coins, put=coins, mode=mode, more=BRIEFLY, hold=0.5, patience=0.5, rounds=12, a_day=0, more_days=MORE_DAYS)
+        world.trader.begin(plan)
         storm.blow(seconds)
         storm.calm()
         _end(world, card)
-        card.wrongs += breaches(world)
+        card.wrongs += [*breaches(world, target=coins), *unbooked(world), *misjudged(world)]
         card.wrongs += [f"touched what is not ours: {order.order_id}" for order in storm.foreign if order.state != 0]
-        card.orders, card.faults = len(world.exchange.ledger.arrivals), storm.counts
+        card.orders, card.blocks, card.faults = len(world.exchange.ledger.arrivals), len(world.desk.blocks), storm.counts
     return card
 
 
@@ -215,12 +254,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     line.add_argument("--seed", type=int, default=1, help="of the first round; each round takes the next")
     line.add_argument("--rounds", type=int, default=1)
     line.add_argument("--seconds", type=float, default=40, help="how long each storm blows")
+    line.add_argument("--mode", choices=sorted(COINS), default="limit", help="how the trades are executed")
     line.add_argument("--keep", type=Path, help="keep journals and stories in this directory")
     asked = line.parse_args(argv)
     wrong = 0
     for seed in range(asked.seed, asked.seed + asked.rounds):
         home = Path(tempfile.mkdtemp(prefix=f"storm-{seed}-", dir=asked.keep))
-        card = weather(home, seed, asked.seconds)
+        card = weather(home, seed, asked.seconds, asked.mode)
         sys.stdout.write("\n".join((*card.lines(), f"  story in {home}", "")))
         sys.stdout.flush()
         wrong += len(card.wrongs)

@@ -240,3 +240,46 @@ def test_a_condition_shows_its_label() -> None:
 
     assert (repr(condition), condition.__name__) == ("calm", "calm")
     assert condition(account=an_account(NOON)).ok  # asked by keyword
+
+
+# ---- what cannot wait
+
+
+def stop(account: AccountSnapshot, trade: TradeView) -> Verdict:
+    return Verdict(True, "loss 9", urgent=True)
+
+
+def calm(account: AccountSnapshot, trade: TradeView) -> Verdict:
+    return Verdict(False, "loss 1", urgent=True)
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (any_of(yes, stop), (True, True)),
+        (any_of(stop, no), (True, True)),
+        (any_of(yes, calm), (True, False)),  # what is not met hurries nothing
+        (any_of(dunno, stop), (True, True)),
+        (any_of(calm, no), (False, False)),
+        (all_of(yes, stop), (True, True)),
+        (all_of(yes, yes), (True, False)),
+        (all_of(stop, no), (False, False)),
+        (at_least(2, yes, stop, no), (True, True)),
+        (at_least(2, yes, yes, calm), (True, False)),
+        (all_of(yes, any_of(no, all_of(stop, yes))), (True, True)),
+        (not_(no), (True, False)),
+        (not_(calm), (True, False)),
+    ],
+    ids=str,
+)
+def test_combined_exits_pass_on_what_cannot_wait(condition: ExitCondition, expected: tuple[bool, bool]) -> None:
+    verdict = verdict_of(condition, an_account(), a_trade())
+
+    assert (verdict.ok, verdict.urgent) == expected
+
+
+def test_a_reason_that_is_added_keeps_the_urgency() -> None:
+    verdict = verdict_of(lambda account, trade: Verdict(True, urgent=True), an_account(), a_trade())
+
+    assert verdict.urgent
+    assert verdict.reason

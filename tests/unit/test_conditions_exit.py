@@ -338,3 +338,50 @@ def test_labels_read_as_they_were_written_with_what_differs_from_the_defaults() 
         "close_before_expiry(24)",
         "leg_greek_limit(delta, 0.3, leg=0, op=>)",
     ]
+
+
+# ---- what cannot wait
+
+
+@pytest.mark.parametrize(
+    ("condition", "urgent"),
+    [
+        (max_loss(100), True),
+        (max_loss_pct(0.5), True),
+        (max_loss(100, min_hold=1), True),
+        (max_hold_hours(1), False),
+        (time_exit(13), False),
+        (close_before_expiry(24 * 365), False),
+        (utc_datetime_exit(NOON), False),
+    ],
+    ids=str,
+)
+def test_a_loss_cannot_wait_and_a_profit_or_a_clock_can(condition: ExitCondition, urgent: bool) -> None:
+    verdict = verdict_of(condition, an_account(NOON + 2 * HOUR), a_trade("-150"))
+
+    assert (verdict.ok, verdict.urgent) == (True, urgent)
+
+
+def test_a_confirmed_loss_is_as_urgent_as_any_other() -> None:
+    condition = max_loss(100, confirmations=2)
+    condition(an_account(NOON), a_trade("-150"))
+
+    assert verdict_of(condition, an_account(NOON + timedelta(seconds=1)), a_trade("-150")).urgent
+
+
+@pytest.mark.parametrize("condition", [profit_target(10), profit_target_pct(0.05), trailing_profit(50, 10)], ids=str)
+def test_a_profit_that_is_reached_or_given_back_can_wait(condition: ExitCondition) -> None:
+    verdict = verdict_of(condition, an_account(), a_trade("20", peak_profit=Decimal(60)))
+
+    assert (verdict.ok, verdict.urgent) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "condition", [account_delta_limit(0.2), structure_delta_limit(0.2), leg_greek_limit("delta", 0.2), leg_greek_limit("vega", 1)], ids=str
+)
+def test_a_greek_beyond_its_limit_cannot_wait(condition: ExitCondition) -> None:
+    trade = a_trade(greeks_by_leg=(Greeks(delta=0.5, vega=2), Greeks(delta=-0.1, vega=1)))
+
+    verdict = verdict_of(condition, an_account(positions=(a_position(delta=0.5),)), trade)
+
+    assert (verdict.ok, verdict.urgent) == (True, True), verdict.reason

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from config import HOSTS, PAPER_KEY, Settings, documented_settings, flag_of, load_settings
-from domain import Environment
+from domain import Environment, RoutingThresholds
 from errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,6 +139,12 @@ def test_all_problems_are_told_at_once_each_with_its_origin() -> None:
         ("TRADER_PAPER_CASH", "lots"),
         ("TRADER_PAPER_SPEED", "0"),
         ("TRADER_PAPER_MARKET", "nowhere/at/all"),
+        ("TRADER_RFQ_MIN_NOTIONAL_USD", "-1"),
+        ("TRADER_ROUTE_RFQ_NOTIONAL_USD", "much"),
+        ("TRADER_ROUTE_SMART_NOTIONAL_USD", "-0.01"),
+        ("TRADER_ROUTE_DEPTH_SHARE", "0"),
+        ("TRADER_ROUTE_SPREAD_PCT", "0"),
+        ("TRADER_ROUTE_MIN_HISTORY", "1"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused(variable: str, value: str) -> None:
@@ -151,6 +157,26 @@ def test_a_recorded_market_is_taken_by_its_path() -> None:
     Path("recorded").mkdir()
 
     assert load_settings({}, {"TRADER_PAPER_MARKET": "recorded"}).paper_market == Path("recorded")
+
+
+def test_the_routers_thresholds_are_read_and_are_those_of_the_router_where_nothing_is_set() -> None:
+    given = {
+        "TRADER_ROUTE_RFQ_NOTIONAL_USD": "75000.50",
+        "TRADER_ROUTE_SMART_NOTIONAL_USD": "0",
+        "TRADER_ROUTE_DEPTH_SHARE": "0.25",
+        "TRADER_ROUTE_SPREAD_PCT": "7.5",
+        "TRADER_ROUTE_MIN_HISTORY": "50",
+    }
+
+    assert load_settings({}, {}).routing == RoutingThresholds()
+    assert load_settings({}, given).routing == RoutingThresholds(
+        rfq_notional=Decimal("75000.50"), smart_notional=Decimal(0), depth_share=0.25, wide_spread_pct=7.5, min_history=50
+    )
+
+
+def test_the_block_minimum_is_the_venues_unless_it_is_set() -> None:
+    assert load_settings({}, {}).rfq_min_notional == Decimal(50000)
+    assert load_settings({}, {"TRADER_RFQ_MIN_NOTIONAL_USD": "0"}).rfq_min_notional == Decimal(0)
 
 
 def test_caps_are_read_exactly() -> None:

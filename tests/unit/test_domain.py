@@ -1,5 +1,6 @@
 """The words: values that cannot be wrong, and numbers where zero is not nothing."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,14 +11,19 @@ from domain import (
     ClientOrderId,
     ExecutionParams,
     Greeks,
+    LeggingPolicy,
     Level,
     OptionType,
     OrderBook,
     OrderStatus,
     Purpose,
+    QuotingStrategy,
+    Remedy,
+    RFQFallback,
+    RFQParams,
     Side,
+    SmartExecConfig,
     Verdict,
-    WhenIncomplete,
     aggressive_price,
     at_now,
     decimal_of,
@@ -147,7 +153,61 @@ def test_execution_params_list_every_problem_at_once() -> None:
 
 
 def test_execution_params_take_the_word_a_user_writes() -> None:
-    assert ExecutionParams(when_incomplete="hold").when_incomplete is WhenIncomplete.HOLD  # type: ignore[arg-type]
+    assert LeggingPolicy(remedies="hold").remedies == (Remedy.HOLD,)  # type: ignore[arg-type]
+    assert LeggingPolicy(remedies=["rfq", "unwind"]).remedies == (Remedy.RFQ, Remedy.UNWIND)  # type: ignore[arg-type]
+    assert SmartExecConfig(quoting_strategy="mid").quoting_strategy is QuotingStrategy.MID  # type: ignore[arg-type]
+    assert RFQParams(fallback="none").fallback is RFQFallback.NONE  # type: ignore[arg-type]
+
+
+def test_what_a_user_gives_as_a_float_is_kept_exactly() -> None:
+    smart = SmartExecConfig(reprice_price_threshold=0.1, min_order_qty=0.01)  # type: ignore[arg-type]
+    assert (smart.reprice_price_threshold, smart.min_order_qty) == (Decimal("0.1"), Decimal("0.01"))
+
+
+def test_l12_by_default_a_half_filled_structure_is_completed_across_the_spread_and_else_unwound() -> None:
+    policy = ExecutionParams().legging
+    assert policy.remedies == (Remedy.CROSS, Remedy.UNWIND)
+    assert (policy.bought_first, policy.require_executable, policy.max_seconds, policy.max_loss_pct) == (True, True, 300, 1)
+
+
+def test_the_documented_defaults_of_a_smart_execution() -> None:
+    smart = SmartExecConfig()
+    assert (smart.chunk_count, smart.time_per_chunk, smart.quoting_strategy) == (5, 600, QuotingStrategy.TOP_OF_BOOK)
+    assert (smart.reprice_interval, smart.reprice_price_threshold, smart.min_order_qty) == (10, Decimal("0.1"), Decimal("0.01"))
+    assert (smart.aggressive_attempts, smart.aggressive_wait_seconds, smart.aggressive_retry_pause) == (10, 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda: LeggingPolicy(remedies=()), "some of cross, unwind, rfq, hold"),
+        (lambda: LeggingPolicy(remedies=("pray",)), "some of cross, unwind, rfq, hold"),  # type: ignore[arg-type]
+        (lambda: LeggingPolicy(remedies=(Remedy.CROSS,)), "such that the last is unwind or hold"),
+        (lambda: LeggingPolicy(max_seconds=0), "max_seconds must be above zero, not 0"),
+        (lambda: LeggingPolicy(max_loss_pct=0), "max_loss_pct must be above zero, or None, not 0"),
+        (lambda: LeggingPolicy(remedy_seconds=0), "remedy_seconds must be above zero"),
+        (lambda: LeggingPolicy(cross_cap_pct=-1), "cross_cap_pct must be from 0 to 100"),
+        (lambda: RFQParams(timeout_seconds=0, gather_seconds=0), "timeout_seconds must be above zero"),
+        (lambda: RFQParams(poll_seconds=0.4), "poll_seconds must be 0.5 or more"),
+        (lambda: RFQParams(timeout_seconds=5, gather_seconds=6), "gather_seconds must be from 0 to timeout_seconds"),
+        (lambda: RFQParams(min_improvement_pct=101), "a number from -100 to 100, or None"),
+        (lambda: RFQParams(fallback="pray"), "fallback must be one of limit, smart, none"),  # type: ignore[arg-type]
+        (lambda: SmartExecConfig(chunk_count=0), "chunk_count must be from 1 to 100"),
+        (lambda: SmartExecConfig(reprice_interval=9), "reprice_interval must be 10 or more"),
+        (lambda: SmartExecConfig(quoting_strategy="best"), "quoting_strategy must be one of top_of_book"),  # type: ignore[arg-type]
+        (lambda: ExecutionParams(smart={}), "smart must be a SmartExecConfig"),  # type: ignore[arg-type]
+        (lambda: ExecutionParams(rfq=None), "rfq must be RFQParams"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_wrong_parameter_of_execution_is_refused_where_it_is_written(make: Callable[[], object], complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        make()
+
+
+@pytest.mark.parametrize("edge", [-100, 0, 100, None])
+def test_an_improvement_of_zero_and_none_are_different_wishes(edge: float | None) -> None:
+    assert RFQParams(min_improvement_pct=edge).min_improvement_pct == edge
+    assert LeggingPolicy(max_loss_pct=None).max_loss_pct is None
 
 
 def test_a_snapshot_cannot_change() -> None:

@@ -59,9 +59,9 @@ class Ticks:
     def __init__(self, exit_watch: ExitWatch) -> None:
         self.exit_watch, self.seconds = exit_watch, 0.0
 
-    def ask(self, times: int = 1, *, every: float = 0.25, of: Callable[[AccountSnapshot], AccountSnapshot] = seen) -> list[str | None]:
+    def ask(self, times: int = 1, *, every: float = 0.25, of: Callable[[AccountSnapshot], AccountSnapshot] = seen) -> list[Verdict | None]:
         """Return the answers."""
-        answers = []
+        answers: list[Verdict | None] = []
         for _ in range(times):
             account = of(an_account(a_quote(), now=START + timedelta(seconds=self.seconds)))
             answers.append(self.exit_watch.reason_to_leave(a_held_trade(), account))
@@ -69,15 +69,55 @@ class Ticks:
         return answers
 
 
-def ask(exit_watch: ExitWatch) -> str | None:
+def ask(exit_watch: ExitWatch) -> Verdict | None:
     return Ticks(exit_watch).ask()[0]
 
 
 def test_the_first_condition_that_is_met_gives_the_reason() -> None:
     exit_watch, _ = watch(holds, lambda account, trade: Verdict(ok=True, reason="profit 5"))
-    reason = ask(exit_watch)
-    assert reason is not None
-    assert reason.endswith("profit 5")
+    leave = ask(exit_watch)
+    assert leave is not None
+    assert leave.reason.endswith("profit 5")
+    assert (leave.ok, leave.urgent) == (True, False)
+
+
+def enough(account: AccountSnapshot, trade: TradeView) -> Verdict:
+    return Verdict(ok=True, reason="profit 5")
+
+
+def stop(account: AccountSnapshot, trade: TradeView) -> Verdict:
+    return Verdict(ok=True, reason="loss 9", urgent=True)
+
+
+def hopeful(account: AccountSnapshot, trade: TradeView) -> Verdict:
+    return Verdict(ok=False, reason="loss 1", urgent=True)
+
+
+def test_an_exit_that_cannot_wait_goes_before_one_that_can_wherever_it_stands() -> None:
+    leave = ask(watch(holds, enough, stop)[0])
+    assert leave == Verdict(ok=True, reason="stop: loss 9", urgent=True)
+
+
+def test_an_urgent_condition_that_is_not_met_hurries_nothing() -> None:
+    assert ask(watch(hopeful)[0]) is None
+    assert ask(watch(hopeful, enough)[0]) == Verdict(ok=True, reason="enough: profit 5")
+
+
+def test_whoever_asks_for_urgent_exits_only_hears_of_no_other() -> None:
+    account = an_account(a_quote())
+    assert watch(enough)[0].reason_to_leave(a_held_trade(), account, only_urgent=True) is None
+    assert watch(enough, stop)[0].reason_to_leave(a_held_trade(), account, only_urgent=True) == Verdict(True, "stop: loss 9", urgent=True)
+
+
+def test_every_exit_is_asked_though_the_first_is_met() -> None:
+    asked: list[str] = []
+
+    def counting(account: AccountSnapshot, trade: TradeView) -> bool:
+        asked.append("counting")
+        return False
+
+    ask(watch(enough, counting)[0])
+    assert asked == ["counting"]
 
 
 def test_a_trade_whose_strategy_is_gone_calls_a_person_and_is_kept() -> None:
@@ -95,7 +135,7 @@ def test_l46_a_condition_that_raises_is_alerted_at_once() -> None:
 def test_l46_a_condition_that_never_answers_closes_the_trade_after_a_minute_of_market_time() -> None:
     ticks = Ticks(watch(broken)[0])
     assert ticks.ask(240) == [None] * 240
-    assert ticks.ask() == [f"{EXIT_FAILED}: broken raised ZeroDivisionError('user code') 241 times in 60 s"]
+    assert ticks.ask() == [Verdict(True, f"{EXIT_FAILED}: broken raised ZeroDivisionError('user code') 241 times in 60 s")]
 
 
 def test_l46_in_a_market_that_outruns_the_ticks_a_minute_alone_closes_nothing() -> None:

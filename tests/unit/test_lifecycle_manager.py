@@ -7,18 +7,21 @@ from decimal import Decimal
 
 import pytest
 
-from domain import ExecutionParams, OptionType, Purpose, Side, Verdict, unknown_account
+from domain import ExecutionParams, LeggingPolicy, OptionType, Purpose, Remedy, Side, Verdict, unknown_account
 from errors import ConfigError, ExchangeUnavailable, InsufficientMargin, InvalidTransition, InvariantBroken, JournalError, RiskDenied
 from events import (
     CloseCompleted,
     CloseNotified,
     CloseRequested,
+    ExecutionStarted,
     LegFilled,
+    LeggingBreached,
     OpenGivenUp,
     OrderIntended,
     ProfitPeaked,
     TradeCreated,
     TradeQuarantined,
+    UnwindStarted,
 )
 from trade_lifecycle import TradeState
 
@@ -112,22 +115,55 @@ def test_l28_an_opening_resumed_hours_later_is_given_up_and_not_chased(house: Ho
     assert len(house.venue.received) == 1
 
 
+def without_margin(house: House) -> None:
+    """Let the second leg of a pair fill and refuse the first one, again and again, until it is given back."""
+    while not house.journal.of(UnwindStarted):
+        house.venue.refuse = InsufficientMargin("fake", "create", "no margin", 1)
+        house.tick()
+        if a_name(1) in house.venue.orders:
+            house.venue.execute(a_name(1))
+    house.venue.refuse = None
+
+
 def test_l12_a_partner_that_cannot_be_had_unwinds_the_filled_leg(house: House) -> None:
     house.create(*PAIR)
-    house.tick()
-    house.venue.execute(a_name(0))
-    house.tick(2)
-    house.venue.orders.pop(a_name(1))
-    house.executor._refuse(a_name(1), "no margin", house.clock.now(), retryable=False)
-    house.tick(2)
-    assert states(house) == [S.UNWINDING]
+    without_margin(house)
     settle_down(house)
+    assert len(house.journal.of(UnwindStarted)) == 1
     assert states(house) == [S.FAILED]
     assert venue_holds(house.venue) == {}
+    remedies = [event.remedy for event in house.journal.of(LeggingBreached) if isinstance(event, LeggingBreached)]
+    assert remedies == [Remedy.CROSS, Remedy.UNWIND]
+    assert house.alerts.about("half filled test#1")
+
+
+def test_l12_a_partner_that_ran_away_is_taken_across_the_spread_before_anything_is_given_back(house: House) -> None:
+    house.create(*PAIR, params=QUICK)
+    house.tick()
+    house.venue.execute(a_name(0))
+    house.show(PUT, bid="96", ask="104")  # 4 % past mid: beyond the last round of a patient chase, within the cap of the remedy
+    house.tick(20)
+    assert states(house) == [S.OPEN]
+    assert house.trade().complete
+    assert house.alerts.about("half filled test#1")
+    crossing = [event for event in house.journal.of(ExecutionStarted) if isinstance(event, ExecutionStarted) and event.remedy]
+    assert [(event.remedy, event.urgent) for event in crossing] == [(Remedy.CROSS, True)]
+
+
+def test_l12_an_unwinding_does_not_wait_for_a_price(house: House) -> None:
+    house.create(*PAIR)
+    without_margin(house)
+    house.show(PUT, bid="50", ask="150")
+    settle_down(house)
+    assert states(house) == [S.FAILED]
+    assert house.trade().urgent
+    assert house.venue.received[-1].price == 150
 
 
 def test_a_part_is_kept_where_the_strategy_says_so(house: House) -> None:
-    house.create(*PAIR, params=ExecutionParams(fill_timeout_seconds=5, max_requote_rounds=1, when_incomplete="hold"))  # type: ignore[arg-type]
+    house.create(
+        *PAIR, params=ExecutionParams(fill_timeout_seconds=5, max_requote_rounds=1, legging=LeggingPolicy(remedies=(Remedy.HOLD,)))
+    )
     house.tick()
     house.venue.execute(a_name(0))
     house.tick(20)

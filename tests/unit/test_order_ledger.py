@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from domain import OrderReport, OrderStatus, Purpose, Side
+from domain import OrderReport, OrderStatus, OrderType, Purpose, Side
 from events import OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
-from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, applied, remainder, reported
+from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, alteration, applied, remainder, reported
 
 from tests.fakes import START, a_created, a_fill, a_name, an_option, an_order, filled
 
@@ -45,6 +45,33 @@ def known(ledger: OrderLedger) -> OrderRecord:
 
 def test_l05_an_order_counts_as_working_from_its_intent_on() -> None:
     assert known(a_ledger()).working == 1
+
+
+def test_a_block_leg_is_told_from_other_orders_and_is_not_booked_from_lists() -> None:
+    block = replace(an_order(a_name(attempt=2)), order_type=OrderType.BLOCK_TRADE)
+    ledger = a_ledger(OrderIntended(at=START, order=str(block.client_id), new=block))
+    assert [record.client_id.attempt for record in ledger.live()] == [1, 2]
+    assert [record.client_id.attempt for record in ledger.live(block=True)] == [2]
+    assert [record.client_id.attempt for record in ledger.live(block=False)] == [1]
+    assert [record.booked_otherwise for record in ledger.live()] == [False, True]
+
+
+def test_an_order_is_asked_about_by_itself_while_its_venue_id_or_its_end_is_not_known() -> None:
+    assert FRESH.doubtful
+    known_there = replace(FRESH, order_id="v1")
+    assert not known_there.doubtful
+    assert replace(known_there, lost=True).doubtful
+    assert replace(known_there, cancel_wanted=True).doubtful
+    assert replace(known_there, status=OrderStatus.CANCELED).doubtful
+
+
+def test_an_order_that_the_venue_altered_is_told_with_both_forms() -> None:
+    report = a_report()
+    assert alteration(an_order(), report) is None
+    assert alteration(an_order(), replace(report, price=Decimal(100))) is None
+    told = alteration(an_order(), replace(report, price=Decimal(99), qty=Decimal(2)))
+    assert told is not None
+    assert "sent 1 @ 100, the venue has 2 @ 99" in told
 
 
 def test_a_refused_order_works_no_more() -> None:

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from domain import EntryCondition, ExecutionMode, ExecutionParams, ExitCondition
+from domain import EntryCondition, ExecutionMode, ExecutionParams, ExitCondition, LeggingPolicy, QuotingStrategy, RFQParams, SmartExecConfig
 from errors import ConfigError
 from strategy import (
     LegSpec,
@@ -74,6 +74,12 @@ def problems_of(make: Callable[[], object]) -> list[str]:
             {"execution": ExecutionParams(max_requote_rounds=3), "metadata": {"execution_params": ExecutionParams(max_requote_rounds=4)}},
             "execution and metadata['execution_params'] say different things; give one of them",
         ),
+        ({"smart_config": {"chunk_count": 2}}, "smart_config must be a SmartExecConfig, not {'chunk_count': 2}"),
+        (
+            {"smart_config": SmartExecConfig(chunk_count=2), "execution": ExecutionParams(smart=SmartExecConfig(chunk_count=3))},
+            "smart_config and execution.smart say different things; give one of them",
+        ),
+        ({"metadata": {"execution_params": {"legging": "hold"}}}, "ExecutionParams: legging must be a LeggingPolicy, not 'hold'"),
         (
             {"max_trades_per_day": 25, "cooldown_seconds": 3600},
             "max_trades_per_day 25 cannot be reached with cooldown_seconds 3600",
@@ -185,9 +191,23 @@ def test_a_strategy_cannot_change_once_declared() -> None:
         config.name = "other"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("mode", ["auto", "limit", ExecutionMode.AUTO])
-def test_auto_resolves_to_limit(mode: str) -> None:
-    assert a_config(execution_mode=mode).mode is ExecutionMode.LIMIT
+@pytest.mark.parametrize("mode", [*ExecutionMode, *map(str, ExecutionMode)])
+def test_every_mode_is_kept_as_it_was_declared(mode: str) -> None:
+    assert a_config(execution_mode=mode).mode is ExecutionMode(mode)
+
+
+def test_a_strategy_that_says_nothing_is_routed_at_each_execution() -> None:
+    assert a_config().mode is ExecutionMode.AUTO
+
+
+def test_a_smart_config_beside_the_execution_means_the_same_as_one_within_it() -> None:
+    smart = SmartExecConfig(chunk_count=2, quoting_strategy=QuotingStrategy.MID)
+
+    assert a_config(smart_config=smart).execution == ExecutionParams(smart=smart)
+    assert a_config(smart_config=smart, execution=ExecutionParams(max_requote_rounds=3)).execution.max_requote_rounds == 3
+    assert a_config(smart_config=smart, execution=ExecutionParams(smart=smart)).execution.smart == smart
+    assert a_config(smart_config=smart, metadata={"execution_params": {"smart": smart}}).execution.smart == smart
+    assert a_config(execution=ExecutionParams(smart=smart)).execution.smart == smart
 
 
 def test_l31_a_version_is_the_same_for_the_same_declaration_and_another_for_another() -> None:
@@ -202,6 +222,9 @@ def test_l31_a_version_is_the_same_for_the_same_declaration_and_another_for_anot
         build(entry_conditions=[time_window(8, 20)]),
         build(legs=strangle(0.2)),
         build(execution=ExecutionParams(max_requote_rounds=3)),
+        build(execution=ExecutionParams(rfq=RFQParams(min_improvement_pct=1))),
+        build(execution=ExecutionParams(legging=LeggingPolicy(max_seconds=60))),
+        build(smart_config=SmartExecConfig(chunk_count=2)),
         build(execution_mode="limit"),
     ]
     assert len({build(), *others}) == len(others) + 1
@@ -264,9 +287,16 @@ def test_of_two_strategies_with_one_name_the_second_is_refused() -> None:
     assert problems == ("make: strategy 'a': the name is taken; each strategy needs its own",)
 
 
-@pytest.mark.parametrize("mode", ["rfq", "smart"])
-def test_a_mode_without_an_executor_is_refused_at_loading(mode: str) -> None:
+@pytest.mark.parametrize("mode", [str(mode) for mode in ExecutionMode])
+def test_every_mode_loads(mode: str) -> None:
     configs, problems = load_strategies([lambda: a_config(execution_mode=mode)])
 
+    assert problems == ()
+    assert [str(config.mode) for config in configs] == [mode]
+
+
+def test_a_mode_that_does_not_exist_is_refused_at_loading() -> None:
+    configs, problems = load_strategies([lambda: a_config(execution_mode="fast")])
+
     assert configs == ()
-    assert f"strategy 'plain': execution_mode '{mode}' is not available in this version: use limit or auto" in problems[0]
+    assert "strategy 'plain': execution_mode must be one of auto, limit, rfq, smart, not 'fast'" in problems[0]

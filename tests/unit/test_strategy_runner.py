@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from loguru import logger
 
-from domain import AccountSnapshot, ExecutionMode, ExecutionParams, Severity, Verdict
+from domain import AccountSnapshot, ExecutionMode, ExecutionParams, Severity, SmartExecConfig, Verdict
 from errors import InvariantBroken, JournalError, RiskDenied
 from events import EntriesRefused, Event, StrategyChanged
 from exit_watch import EXIT_FAILED
@@ -41,13 +41,22 @@ def test_a_strategy_that_nothing_refuses_opens_its_trade() -> None:
 
     [trade] = stage.desk.trades
     assert [leg.option.symbol for leg in trade.legs] == ["BTCUSD-25MAR26-110000-C", "BTCUSD-25MAR26-90000-P"]
-    assert (trade.strategy, trade.version, trade.mode, trade.params) == ("plain", stage.config.version, ExecutionMode.LIMIT, params)
+    assert (trade.strategy, trade.version, trade.mode, trade.params) == ("plain", stage.config.version, ExecutionMode.AUTO, params)
     assert trade.reason == (
         "time_window(8, 20): 12:00 is within 08:00-20:00 UTC; "
         "spread_below(20): widest spread 10.0 % of mid (BTCUSD-25MAR26-90000-P), limit 20 %"
     )
     assert stage.desk.bound["plain"] == stage.config.exit_conditions
     assert stage.runner.why_not == ""
+
+
+@pytest.mark.parametrize("mode", ExecutionMode)
+def test_the_mode_and_its_parameters_are_passed_on_as_declared(mode: ExecutionMode) -> None:
+    smart = SmartExecConfig(chunk_count=2)
+
+    [trade] = Stage(a_config(execution_mode=str(mode), smart_config=smart)).tick().desk.trades
+
+    assert (trade.mode, trade.params.smart) == (mode, smart)
 
 
 def test_a_dry_run_never_reaches_the_venue() -> None:

@@ -1,0 +1,413 @@
+"""The accept: journalled before it is sent, sent once, and pursued until the block is booked or surely was not traded."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from domain import Fill, OrderType, RFQParams, RFQStatus, Severity, Side
+from errors import InsufficientMargin, JournalError, MalformedResponse, OrderAlreadyFinal
+from events import BlockIntended, ExecutionStarted, LegFilled, OrderAccepted, OrderIntended, OrderLost, OrderRefused, OrderSettled
+from execution import Progress
+
+from tests.fakes import a_plan, an_option
+from tests.unit.rfq_fakes import Maker, RFQHouse
+
+CALL = a_plan(an_option(70000), Side.BUY)
+HIGH = a_plan(an_option(75000), Side.SELL)
+
+
+def a_house(*, makers: int = 2, close: bool = False) -> RFQHouse:
+    """A call spread, and makers who sell it cheaper than the book does."""
+    house = RFQHouse(CALL, HIGH, close=close)
+    house.venue.makers = [Maker(("100.5", "100"), against=True)] * makers
+    return house
+
+
+def accepted(house: RFQHouse) -> RFQHouse:
+    """Go to the moment at which the accept has just gone out and its answer is on the way."""
+    house.until(lambda: house.venue.accepts)
+    return house
+
+
+def go(house: RFQHouse, seconds: int) -> None:
+    for _ in range(seconds):
+        house.look()
+
+
+def test_l05_every_leg_is_journalled_before_the_accept_goes_out_and_all_in_one() -> None:
+    house = a_house()
+    house.pool.held = False
+    house.until(lambda: house.journal.of(OrderIntended))
+    kinds = [type(event) for event in house.journal.events]
+    first = kinds.index(BlockIntended)
+    assert kinds[first : first + 3] == [BlockIntended, OrderIntended, OrderIntended]
+    intended = house.journal.of(BlockIntended)[0]
+    assert isinstance(intended, BlockIntended)
+    assert intended.orders == ("ct-0007-1-0-o-1", "ct-0007-1-1-o-1")
+    assert (intended.request_id, intended.quote_id) == ("r1", "r1-q1")
+    assert {record.new.order_type for record in house.records()} == {OrderType.BLOCK_TRADE}
+
+
+def test_l05_legs_that_cannot_be_journalled_together_are_not_sent_at_all() -> None:
+    house = a_house()
+    house.journal.fail_on = (OrderIntended,)
+    with pytest.raises(JournalError):
+        accepted(house)
+    assert house.venue.accepts == []
+    assert house.records() == ()
+
+
+def test_a_block_is_booked_like_any_order_and_each_leg_is_settled() -> None:
+    house = accepted(a_house())
+    assert [house.executor.working(1, leg) for leg in (0, 1)] == [1, 1]
+    house.tick(2)
+    assert [type(e) for e in house.journal.of(OrderAccepted, LegFilled, OrderSettled)] == [OrderAccepted, LegFilled, OrderSettled] * 2
+    assert [fill.fill.id for fill in house.listened] == ["bt1", "bt2"]
+    assert [house.executor.working(1, leg) for leg in (0, 1)] == [0, 0]
+    assert not house.blocks.locked(1)
+    assert house.books_agree()
+
+
+def test_blocks_are_left_alone_by_the_pursuit_of_ordinary_orders() -> None:
+    house = accepted(a_house())
+    house.venue.find_fails = 10**6
+    restarted = house.restart()
+    restarted.executor.cancel(restarted.records()[0].client_id)
+    go(restarted, 60)
+    assert house.account.asked.total() == 0
+    assert restarted.blocks.locked(1)
+    assert not restarted.records()[0].cancel_wanted
+
+
+def test_the_account_s_list_of_trades_books_no_block_a_second_time() -> None:
+    """The venue lists block legs there too, perhaps under other ids; another order of the account makes the list be read."""
+    house = accepted(a_house())
+    house.journal.fail_on = (OrderSettled,)
+    house.look()
+    house.account.rows = [replace(row, id=f"other-{row.id}") for row in house.account.rows]
+    house.executor._collected(house.clock.now(), house.account.rows)
+    house.journal.fail_on = ()
+    go(house, 5)
+    assert len(house.journal.of(LegFilled)) == 2
+    assert house.books_agree()
+    assert not house.blocks.locked(1)
+
+
+@pytest.mark.parametrize("lost", ["before", "after"])
+def test_l23_an_accept_without_an_answer_locks_the_trade_until_it_is_resolved(lost: str) -> None:
+    house = a_house()
+    house.venue.lose_accept, house.venue.find_fails = lost, 5
+    accepted(house)
+    house.tick(8)
+    assert house.blocks.locked(1)
+    assert house.venue.accepts == ["r1-q1"]
+    assert house.alerts.about("block unknown 1")[0].severity is Severity.CRITICAL
+    assert house.journal.of(OrderLost)
+    house.until(lambda: house.last.progress is not Progress.WORKING)
+    assert house.venue.accepts == ["r1-q1"]
+    assert house.last.progress is (Progress.DONE if lost == "after" else Progress.EXHAUSTED)
+    assert house.books_agree()
+    assert house.venue.statuses == [RFQStatus.FILLED if lost == "after" else RFQStatus.CANCELLED]
+
+
+def test_l23_an_accept_that_arrives_late_cannot_trade_any_more_once_it_is_believed_lost() -> None:
+    house = a_house()
+    house.venue.lose_accept = "late"
+    accepted(house)
+    house.until(lambda: house.last.progress is not Progress.WORKING)
+    assert not house.venue.land()
+    assert house.books_agree()
+
+
+def test_l23_an_accept_that_arrives_late_but_before_the_withdrawal_is_booked() -> None:
+    house = a_house()
+    house.venue.lose_accept, house.venue.cancel_fails = "late", 3
+    accepted(house)
+    house.tick(3)
+    assert house.venue.land()
+    house.until(lambda: house.last.progress is not Progress.WORKING)
+    assert house.last.progress is Progress.DONE
+    assert house.books_agree()
+
+
+def test_that_nothing_traded_is_believed_only_after_the_patience_and_two_answers() -> None:
+    house = a_house()
+    house.venue.lose_accept = "before"
+    accepted(house)
+    house.tick(30)
+    assert house.blocks.locked(1)
+    house.until(lambda: not house.blocks.locked(1), 30)
+    assert [event.retryable for event in house.journal.of(OrderRefused)] == [True, True]  # type: ignore[union-attr]
+    assert house.venue.asked["find"] >= 2
+
+
+def test_one_answer_after_a_long_silence_is_not_enough() -> None:
+    house = a_house()
+    house.venue.lose_accept, house.venue.find_fails = "before", 1
+    accepted(house)
+    house.look()
+    house.clock.advance(timedelta(hours=1))
+    house.look()
+    house.look()
+    assert house.blocks.locked(1)
+    go(house, 30)
+    assert not house.blocks.locked(1)
+
+
+def test_a_request_that_stays_open_or_says_filled_is_no_evidence_that_nothing_traded() -> None:
+    house = a_house()
+    house.venue.lose_accept, house.venue.cancel_fails = "before", 10**6
+    accepted(house)
+    go(house, 1800)
+    assert house.blocks.locked(1)
+    house.venue.end("r1", RFQStatus.FILLED)
+    go(house, 1800)
+    assert house.blocks.locked(1)
+    assert any("filled" in alert.message for alert in house.alerts.about("block unknown 1"))
+
+
+def test_a_block_that_the_venue_lists_late_is_booked_when_it_shows() -> None:
+    house = a_house()
+    house.venue.lose_accept, house.venue.hide_blocks = "after", True
+    accepted(house)
+    go(house, 120)
+    assert house.blocks.locked(1)
+    house.venue.hide_blocks = False
+    go(house, 20)
+    assert house.books_agree()
+    assert house.trade.legs[0].opened == 1
+
+
+def test_where_the_venue_does_not_tell_a_requests_state_its_withdrawal_is_the_evidence() -> None:
+    house = a_house()
+    house.venue.lose_accept, house.venue.no_status = "before", True
+    accepted(house)
+    go(house, 25)
+    assert house.blocks.locked(1)
+    go(house, 20)
+    assert not house.blocks.locked(1)
+    assert not house.alerts.about("block vanished")
+
+
+def test_where_the_venue_tells_nothing_at_all_a_block_is_believed_away_only_late_and_with_a_call() -> None:
+    house = a_house()
+    house.venue.lose_accept, house.venue.no_status, house.venue.cancel_fails = "before", True, 10**6
+    accepted(house)
+    go(house, 500)
+    assert house.blocks.locked(1)
+    go(house, 200)
+    assert not house.blocks.locked(1)
+    assert house.alerts.about("block vanished 1")
+
+
+def test_an_answer_that_says_yes_and_nothing_else_is_a_trade_whose_details_are_asked_for() -> None:
+    house = a_house()
+    house.venue.unreadable = True
+    accepted(house)
+    go(house, 120)
+    assert house.blocks.locked(1)
+    assert [leg.opened for leg in house.trade.legs] == [0, 0]
+    house.venue.unreadable = False
+    house.until(lambda: house.last.progress is not Progress.WORKING)
+    assert house.last.progress is Progress.DONE
+    assert house.books_agree()
+
+
+@pytest.mark.parametrize(
+    "error", [MalformedResponse("fake", "accept", "no json"), OrderAlreadyFinal("fake", "accept", "over"), ValueError()]
+)
+def test_an_answer_that_settles_nothing_is_asked_about(error: Exception) -> None:
+    house = a_house()
+    house.venue.refuse_accept = error  # type: ignore[assignment]
+    accepted(house)
+    house.look()
+    assert house.journal.of(OrderLost)
+    assert house.blocks.locked(1)
+
+
+def test_a_refusal_frees_the_trade_at_once_and_forbids_no_other_way() -> None:
+    house = a_house(makers=1)
+    house.venue.refuse_accept = InsufficientMargin("fake", "accept", "margin", 10529)
+    accepted(house)
+    house.look()
+    assert not house.blocks.locked(1)
+    assert all(record.retryable and record.refused for record in house.records())
+
+
+def test_a_refusal_that_cannot_be_journalled_is_booked_later() -> None:
+    house = a_house(makers=1)
+    house.venue.refuse_accept = InsufficientMargin("fake", "accept", "margin", 10529)
+    accepted(house)
+    house.journal.failing = True
+    house.look()
+    assert house.blocks.locked(1)
+    house.journal.failing = False
+    house.look()
+    assert not house.blocks.locked(1)
+    assert house.venue.asked["find"] == 0
+
+
+def test_fills_that_cannot_be_journalled_are_booked_later_and_keep_working_meanwhile() -> None:
+    house = accepted(a_house())
+    house.journal.fail_on = (LegFilled,)
+    house.look()
+    assert [house.executor.working(1, leg) for leg in (0, 1)] == [1, 1]
+    house.journal.fail_on = ()
+    go(house, 5)
+    assert house.books_agree()
+    assert len(house.listened) == 2
+
+
+def test_an_opening_accept_that_waited_too_long_for_a_worker_is_not_sent() -> None:
+    house = a_house(makers=1)
+    house.until(lambda: house.journal.of(BlockIntended) or _hold_near_the_end(house))
+    go(house, 10)
+    house.pool.release()
+    go(house, 2)
+    assert house.venue.accepts == []
+    assert not house.blocks.locked(1)
+
+
+def _hold_near_the_end(house: RFQHouse) -> bool:
+    house.pool.held = house.venue.asked["quotes"] > 0
+    return False
+
+
+def test_a_closing_accept_is_sent_however_long_it_waited() -> None:
+    house = a_house(makers=1, close=True)
+    house.venue.makers = [Maker(("99.5", "100"))]
+    house.until(lambda: house.journal.of(BlockIntended) or _hold_near_the_end(house))
+    go(house, 10)
+    house.pool.release()
+    go(house, 2)
+    assert len(house.venue.accepts) == 1
+    assert house.trade.flat
+
+
+# ---- restarts
+
+
+@pytest.mark.parametrize("traded", [True, False])
+def test_a_restart_finds_the_request_of_a_block_in_the_journal_and_asks_for_it(traded: bool) -> None:
+    house = a_house()
+    house.venue.lose_accept = "after" if traded else "before"
+    house = accepted(house).restart()
+    assert house.blocks.locked(1)
+    house.until(lambda: house.last.progress is not Progress.WORKING)
+    assert house.last.progress is (Progress.DONE if traded else Progress.EXHAUSTED)
+    assert house.books_agree()
+    assert len(house.venue.accepts) == 1
+    assert house.alerts.about("block unknown 1")
+
+
+def test_a_death_between_the_two_writes_means_that_nothing_was_sent() -> None:
+    house = a_house()
+    house.journal.fail_on = (OrderIntended,)
+    with pytest.raises(JournalError):
+        accepted(house)
+    house.journal.fail_on = ()
+    house = house.restart()
+    assert not house.blocks.locked(1)
+    house.until(lambda: house.last.progress is not Progress.WORKING)
+    assert house.last.progress is Progress.DONE
+    assert house.venue.accepts == ["r1-q2"]  # names are used again, and lead to the later accept
+    assert house.books_agree()
+
+
+def test_names_that_were_intended_twice_lead_to_the_later_accept() -> None:
+    house = a_house()
+    house.journal.fail_on = (OrderIntended,)
+    with pytest.raises(JournalError):
+        accepted(house)
+    house.journal.fail_on = ()
+    house.venue.lose_accept = "after"
+    house = accepted(house).restart()
+    house.until(lambda: house.last.progress is not Progress.WORKING)
+    assert house.last.progress is Progress.DONE
+    assert house.books_agree()
+
+
+def test_a_name_that_two_accepts_of_a_run_bear_belongs_to_the_later() -> None:
+    house = a_house()
+    house.venue.lose_accept = "after"
+    accepted(house)
+    first = next(i for i, event in enumerate(house.journal.events) if isinstance(event, BlockIntended))
+    intended = house.journal.events[first]
+    assert isinstance(intended, BlockIntended)
+    house.journal.events.insert(first, msgspec.structs.replace(intended, request_id="r0"))
+    house = house.restart()
+    house.until(lambda: house.last.progress is not Progress.WORKING)
+    assert house.last.progress is Progress.DONE
+
+
+def test_a_death_between_the_fills_of_two_legs_books_the_other_one() -> None:
+    house = accepted(a_house())
+    house.tick(2)
+    kept = next(i for i, event in enumerate(house.journal.events) if isinstance(event, LegFilled)) + 1
+    del house.journal.events[kept:]
+    house = house.restart()
+    assert [leg.opened for leg in house.trade.legs] == [1, 0]
+    house.until(lambda: house.last.progress is not Progress.WORKING)
+    assert house.last.progress is Progress.DONE
+    assert len(house.journal.of(LegFilled)) == 2
+    assert house.books_agree()
+
+
+def test_a_block_order_that_no_accept_explains_stays_out_and_calls_a_person() -> None:
+    house = accepted(a_house())
+    house.journal.events = [event for event in house.journal.events if not isinstance(event, BlockIntended)]
+    house = house.restart()
+    go(house, 3)
+    assert house.blocks.locked(1)
+    assert "no accept" in house.alerts.about("block unknown 1")[0].message
+    assert house.journal.of(ExecutionStarted)
+
+
+# ---- what does not fit
+
+
+def test_a_block_that_shows_less_than_was_agreed_is_booked_as_far_as_it_goes_and_stays_unresolved() -> None:
+    house = a_house()
+    house.venue.short = True
+    accepted(house)
+    go(house, 60)
+    assert [leg.opened for leg in house.trade.legs] == [1, 0]
+    assert house.blocks.locked(1)
+    assert house.alerts.about("block mismatch 1")
+    house.venue.short = False
+    go(house, 20)
+    assert not house.blocks.locked(1)
+    assert house.books_agree()
+
+
+def test_a_fill_that_belongs_to_no_leg_calls_a_person_and_is_not_booked() -> None:
+    house = accepted(a_house())
+    block = house.venue.blocks["r1"]
+    assert block.fills is not None
+    stray = Fill(id="z", order_id="z", symbol="X", side=Side.BUY, qty=Decimal(1), price=Decimal(1), fee=Decimal(0), at=house.clock.now())
+    accept = next(iter(house.blocks._accepts.values()))
+    house.blocks._answered(accept, replace(block, fills=(*block.fills, stray)))
+    assert "belongs to no order" in house.alerts.about("block mismatch 1")[0].message
+    assert len(house.listened) == 2
+
+
+def test_a_price_that_was_not_agreed_is_booked_as_it_is_and_calls_a_person() -> None:
+    house = accepted(a_house())
+    block = house.venue.blocks["r1"]
+    assert block.fills is not None
+    accept = next(iter(house.blocks._accepts.values()))
+    house.blocks._answered(accept, replace(block, fills=tuple(replace(f, price=f.price + 1) for f in block.fills)))
+    assert house.alerts.about("block mismatch 1")
+    assert house.trade.legs[0].open_value == Decimal("101.5")
+
+
+def test_withdrawals_are_forgotten_in_the_end() -> None:
+    house = RFQHouse(CALL, rfq=RFQParams(timeout_seconds=7))
+    house.until(lambda: house.last.progress is not Progress.WORKING)
+    assert house.blocks.withdrawing("r1")
+    house.clock.advance(timedelta(hours=3))
+    house.look()
+    assert not house.blocks.withdrawing("r1")
