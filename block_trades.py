@@ -50,7 +50,8 @@ class _Accept:
     """One accepted quote until its outcome is booked.
 
     `since` is a moment before its request was sent, `doubted_at` when the accept had surely left us without an answer that settles it
-    (None: it is on its way), `refused` why it surely did not trade, `noes` how often in a row the venue has said so.
+    (None: it is on its way), `refused` why it surely did not trade, `noes` how often in a row the venue has said so, `cancelled` how often
+    in a row it said that the request is cancelled.
     """
 
     trade: int
@@ -62,6 +63,7 @@ class _Accept:
     next_ask: datetime | None = None
     asking: bool = False
     noes: int = 0
+    cancelled: int = 0
     refused: str | None = None
 
 
@@ -88,6 +90,7 @@ class BlockDesk:
         self._patience = patience or Patience()
         self._accepts: dict[int, _Accept] = {}
         self._withdrawals: dict[str, Withdrawal] = {}
+        self._unexplained: dict[ClientOrderId, datetime] = {}
 
     # ---- what executions ask
 
@@ -163,7 +166,7 @@ class BlockDesk:
             self._pursue(accept, now)
         wanted = {accept.request_id for accept in self._accepts.values()}
         for request_id, withdrawal in list(self._withdrawals.items()):
-            if withdrawal.final and now >= withdrawal.began + FORGET and request_id not in wanted:
+            if now >= withdrawal.began + FORGET and request_id not in wanted:  # a request lives for an hour (API 8.1)
                 del self._withdrawals[request_id]
             else:
                 self._pursue_withdrawal(request_id, withdrawal, now)
@@ -250,8 +253,22 @@ class BlockDesk:
                     self._accepts[trade] = accept = self._recovered(intended, run, now)
                     self._call(accept, f"the program ended before it knew whether the block on request {accept.request_id} traded")
                     return
-        hint = "compare the trade with the venue's block trades by hand, then write the trade off or release it"
-        self._alerts.alert(Severity.CRITICAL, f"block unknown {trade}", f"order {name} belongs to no accept in the journal", hint)
+        self._give_up_unexplained(record.client_id, now)
+
+    def _give_up_unexplained(self, name: ClientOrderId, now: datetime) -> None:
+        """Call a person about a live order that no accept in the journal explains, and give it up once there was time to look.
+
+        Nobody knows by which request to ask for its block. While it is live its trade can be neither closed nor written off.
+        """
+        until = self._unexplained.setdefault(name, now) + self._patience.vanished
+        message = f"order {name} belongs to no accept in the journal"
+        if now < until:
+            hint = f"look at the venue's block trades page: at {until:%H:%M} UTC the order is given up as not traded; keep the log"
+            self._alerts.alert(Severity.CRITICAL, f"block unknown {name.trade}", message, hint)
+            return
+        hint = "look at the venue's block trades page and the positions now: what did trade there is managed by nobody"
+        self._alerts.alert(Severity.CRITICAL, f"block vanished {name.trade}", f"{message} and is given up as not traded", hint)
+        self._executor.refuse(name, "it belongs to no accept in the journal", now, retryable=True)
 
     def _recovered(self, intended: BlockIntended, run: Run, now: datetime) -> _Accept:
         return _Accept(
@@ -285,7 +302,7 @@ class BlockDesk:
             case RFQStanding(block=None, status=status):
                 self._denied(accept, status)
             case RFQStanding():
-                accept.noes = 0
+                accept.noes = accept.cancelled = 0
             case _:
                 logger.warning("block query failed trade={} request={} reason={}", accept.trade, accept.request_id, answer)
 
@@ -293,24 +310,35 @@ class BlockDesk:
         """Believe that no block traded once the venue has said so often enough and long enough after the accept.
 
         A request that is over without being filled never trades, and one that the venue has withdrawn at our word was not filled. Where
-        it says neither, the block is believed away only after the patience for vanished orders.
+        it says neither, the block is believed away only after the patience for vanished orders. Where it says both, nothing is left to
+        wait for: a request ends once. Had the block traded before our withdrawal, the request would have ended as FILLED then: the
+        withdrawal would have failed, and no list that is late, neither of the blocks nor of the requests, would ever show it as
+        CANCELLED. Had the accept still been on its way then, it found a request that is over, and trades nothing (API 8.1, 8.6).
         """
         now, patience = self._clock.now(), self._patience
+        accept.cancelled = accept.cancelled + 1 if status is RFQStatus.CANCELLED else 0
         if status in (RFQStatus.ACTIVE, RFQStatus.FILLED):
             accept.noes = 0
             if status is RFQStatus.FILLED:
                 self._call(accept, f"request {accept.request_id} is filled, and the venue does not show its block yet")
             return
         accept.noes += 1
-        sure = status in (RFQStatus.CANCELLED, RFQStatus.EXPIRED) or (status is None and self._withdrawals[accept.request_id].withdrawn)
+        ours = self._withdrawals[accept.request_id].withdrawn
+        certain = ours and accept.cancelled >= ENOUGH_NOES and self._untouched(accept)
+        sure = status in (RFQStatus.CANCELLED, RFQStatus.EXPIRED) or (status is None and ours)
         noes, wait = (ENOUGH_NOES, patience.absence) if sure else (max(patience.absences, ENOUGH_NOES), patience.vanished)
-        if accept.noes < noes or now < (accept.doubted_at or now) + wait:
+        if not certain and (accept.noes < noes or now < (accept.doubted_at or now) + wait):
             return
         if not sure:
             hint = "compare the trade with the venue's block trades; the trade goes on as if it had not traded"
             message = f"the venue shows no block on request {accept.request_id} and does not say how the request ended ({status})"
             self._alerts.alert(Severity.CRITICAL, f"block vanished {accept.trade}", message, hint)
         self._refuse(accept, f"the venue shows no block trade on request {accept.request_id}", now)
+
+    def _untouched(self, accept: _Accept) -> bool:
+        """Tell whether nothing of an accept is booked: what shows one leg traded shows that all did."""
+        records = [self._executor.ledger.get(name) for name in accept.names]
+        return all(record is None or record.reported == 0 for record in records)
 
     # ---- withdrawing
 

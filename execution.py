@@ -97,19 +97,20 @@ class Scene:
         """Return strike x coins summed over what is still to be traded, USD."""
         return strike_notional(self.wanted)
 
-    def executable(self, leg: OptionLeg) -> Decimal | None:
+    def executable(self, leg: OptionLeg, *, beyond: bool = False) -> Decimal | None:
         """Return what a leg would trade at now on average, USD per coin, on the side that takes; None if the book cannot fill it.
 
-        Without a fresh book in depth the quote's best price stands in, as long as its size, where told, is enough.
+        Without a fresh book in depth the quote's best price stands in, as long as its size, where told, is enough. `beyond` takes
+        what is not shown at the last price that is.
         """
         symbol = leg.instrument.symbol
         if (book := self.books.get(symbol)) is not None:
-            return book.average_price(leg.side, leg.qty)
+            return book.average_price(leg.side, leg.qty, beyond=beyond)
         quote = self.quotes.get(symbol)
         if quote is None:
             return None
         size = quote.ask_size if leg.side is Side.BUY else quote.bid_size
-        return None if size is not None and size < leg.qty else quote.executable(leg.side)
+        return None if size is not None and size < leg.qty and not beyond else quote.executable(leg.side)
 
     def pictures(self, coins: Sequence[Decimal] | None = None) -> tuple[LegBook, ...]:
         """Return the market of every leg that is still to be traded, as events keep it; of the coins given where they are."""
@@ -136,14 +137,15 @@ class Scene:
         )
 
 
-def book_cost(scene: Scene, legs: Sequence[OptionLeg]) -> Decimal | None:
+def book_cost(scene: Scene, legs: Sequence[OptionLeg], *, beyond: bool = False) -> Decimal | None:
     """Return what trading all legs on the order book would cost now, USD, negative for what it would bring; None if it cannot be done.
 
-    The one signed cost function: each leg on its own side of its book, through the depth, buys counted up and sells down.
+    The one signed cost function: each leg on its own side of its book, through the depth, buys counted up and sells down. `beyond`
+    takes coins that the book does not show at its last price: whoever beats that beats any book that could stand behind it.
     """
     total = ZERO
     for leg in legs:
-        price = scene.executable(leg)
+        price = scene.executable(leg, beyond=beyond)
         if price is None:
             return None
         total += leg.side.sign * leg.qty * price

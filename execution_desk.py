@@ -70,6 +70,7 @@ class _Running:
     leaving: str | None = None
 
 
+TOLD_EVERY = timedelta(seconds=30)
 WORKING = Standing(Outcome.WORKING)
 _LAST = {Remedy.UNWIND: Outcome.UNWIND, Remedy.HOLD: Outcome.HOLD}
 
@@ -104,7 +105,7 @@ class ExecutionDesk:
         self._after = AfterWatch(self._rules.look_after)
         self._running: dict[int, _Running] = {}
         self._listeners: list[Ended] = []
-        self._told: dict[int, str] = {}
+        self._told: dict[int, tuple[str, datetime]] = {}
         self._live: tuple[datetime | None, dict[str, list[OrderRecord]]] = (None, {})
 
     # ---- what the lifecycle asks
@@ -117,7 +118,7 @@ class ExecutionDesk:
         running = self._running.get(trade.number)
         if running is not None and running.run.started.purpose is not purpose:
             running.leaving = running.leaving or "the trade goes another way"
-        due = self._guard.watch(scene)
+        due = self._guard.watch(scene, doubted=any(order.lost for order in self._executor.live_orders(trade.number)))
         if running is not None and running.leaving is not None:
             if not self._left(running):
                 return WORKING
@@ -167,6 +168,7 @@ class ExecutionDesk:
         self._running.pop(trade, None)
         self._told.pop(trade, None)
         self._log.forget(trade)
+        self._guard.forget(trade)
         for executor in self._executors.values():
             executor.forget(trade)
 
@@ -180,7 +182,7 @@ class ExecutionDesk:
         if scene.urgent and not running.run.started.urgent:
             return self._leave(running, "it has become urgent")
         advance = running.execution.step(scene)
-        self._tell(scene.trade, advance.reason)
+        self._tell(scene, advance.reason)
         match advance.progress:
             case Progress.WORKING:
                 return Standing(Outcome.WORKING, advance.reason, advance.stuck or {})
@@ -244,29 +246,33 @@ class ExecutionDesk:
         last = self._log.last(scene.trade.number)
         if last is not None and last.started.purpose is scene.purpose and last.ended is not None and not last.ended.success:
             return self._after_failure(scene, last)
-        waiting = self._not_yet(scene)
-        if waiting is not None:
-            return waiting
+        unseen = self._unseen(scene)
+        if unseen is not None:
+            return Standing(Outcome.WORKING, unseen)
         chosen = self._route(scene)
-        return Standing(Outcome.GIVEN_UP, "makers were to be asked, and cannot be") if chosen is None else self._begin(scene, chosen)
+        if chosen is None:
+            return Standing(Outcome.GIVEN_UP, "makers were to be asked, and cannot be")
+        return self._unready(scene, chosen.mode) or self._begin(scene, chosen)
 
-    def _not_yet(self, scene: Scene) -> Standing | None:
-        """Say what an opening still waits for before its first order; None if it may begin."""
-        if scene.purpose.reduces or any(leg.opened != 0 for leg in scene.trade.legs):  # as after a remedy that brought it together
-            return None
-        lasted = scene.now - scene.trade.phase_at
+    def _unseen(self, scene: Scene) -> str | None:
+        """Say which books an opening still waits for before it is decided on; None if it does not."""
         quoted = {symbol for symbol, quote in scene.quotes.items() if quote.underlying_price is not None and symbol in scene.books}
-        unseen = [leg.instrument.symbol for leg in scene.wanted if leg.instrument.symbol not in quoted]
-        if unseen and lasted < self._rules.books_within:
-            return Standing(Outcome.WORKING, f"waiting for the books of {', '.join(unseen)}")
+        missing = [leg.instrument.symbol for leg in scene.wanted if leg.instrument.symbol not in quoted]
+        waits = missing and not scene.purpose.reduces and scene.now - scene.trade.phase_at < self._rules.books_within
+        return f"waiting for the books of {', '.join(missing)}" if waits else None
+
+    def _unready(self, scene: Scene, mode: ExecutionMode) -> Standing | None:
+        """Hold an opening back until every leg could be traded on the book, a chunk at a time in chunks; makers need no book for that."""
         params = scene.trade.params
-        any_price = params.rfq.min_improvement_pct is None and scene.trade.mode is M.RFQ
-        ready = Verdict(True) if any_price or not params.legging.require_executable else executable(scene)
+        begun = any(leg.opened != 0 for leg in scene.trade.legs)  # as after a remedy that brought it together: the guard has it now
+        if scene.purpose.reduces or begun or mode is M.RFQ or not params.legging.require_executable:
+            return None
+        ready = executable(scene, params.smart.chunk_count if mode is M.SMART else 1)
         if ready.ok:
             return None
-        self._tell(scene.trade, ready.reason)
-        over = lasted >= timedelta(seconds=params.max_requote_rounds * params.fill_timeout_seconds)
-        return Standing(Outcome.GIVEN_UP if over else Outcome.WORKING, ready.reason)
+        self._tell(scene, ready.reason)
+        patience = timedelta(seconds=params.max_requote_rounds * params.fill_timeout_seconds)
+        return Standing(Outcome.GIVEN_UP if scene.now - scene.trade.phase_at >= patience else Outcome.WORKING, ready.reason)
 
     def _route(self, scene: Scene) -> Route | None:
         """Return how a phase begins: as declared where that can be done, by the router for `auto`, else as the fallback says."""
@@ -354,8 +360,9 @@ class ExecutionDesk:
             self._live = now, found
         return found
 
-    def _tell(self, trade: TradeLifecycle, reason: str) -> None:
-        """Log why an execution waits, when that changes."""
-        if reason and reason != self._told.get(trade.number):
-            self._told[trade.number] = reason
-            logger.info("execution waits trade={} because {}", trade.id, reason)
+    def _tell(self, scene: Scene, reason: str) -> None:
+        """Log why an execution waits, when that changes, and not with every requote."""
+        before, at = self._told.get(scene.trade.number, ("", None))
+        if reason and reason != before and (at is None or scene.now >= at + TOLD_EVERY):
+            self._told[scene.trade.number] = reason, scene.now
+            logger.info("execution waits trade={} because {}", scene.trade.id, reason)

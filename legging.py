@@ -5,10 +5,11 @@ their type are bought back. Both compare in the ratio of the structure's targets
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 
-from domain import ZERO, AccountSnapshot, Basis, LeggingPolicy, Purpose, Side, Verdict, whole_lots
+from domain import ZERO, AccountSnapshot, Basis, LeggingPolicy, OptionLeg, Purpose, Side, Verdict, whole_lots
 from events import ExecutionEvent, LegsApart, LegsTogether
 from execution import Scene
 from trade_lifecycle import TradeLeg, TradeLifecycle
@@ -122,10 +123,14 @@ def too_much(policy: LeggingPolicy, seconds_apart: float, loss: Decimal | None) 
     return Verdict(False)
 
 
-def executable(scene: Scene) -> Verdict:
-    """Tell whether every leg that is still wanted could be traded on the book now, and which could not."""
-    poor = [leg.instrument.symbol for leg in scene.wanted if scene.executable(leg) is None]
+def executable(scene: Scene, parts: int = 1) -> Verdict:
+    """Tell whether every leg that is still wanted, or that part of it, could be traded on the book now, and which could not."""
+    poor = [leg.instrument.symbol for leg in scene.wanted if scene.executable(_part(leg, parts)) is None]
     return Verdict(not poor, f"{', '.join(poor)} cannot be traded on the book in that size" if poor else "every leg is executable")
+
+
+def _part(leg: OptionLeg, parts: int) -> OptionLeg:
+    return replace(leg, qty=_whole_up(leg.qty / parts, leg.instrument.lot))
 
 
 def apart_since(marks: Sequence[ExecutionEvent]) -> datetime | None:

@@ -197,7 +197,7 @@ class LifecycleManager:
         running = self.active
         for simulated, venue in self._venues.items():
             numbers = {trade.number for trade in running if trade.simulated is simulated}
-            venue.restore(kept, numbers)
+            venue.restore(kept, numbers, {trade.number for trade in self.trades if trade.simulated is simulated})
         if running:
             logger.info("trades resumed count={} orders to ask the venue about={}", len(running), self._unresolved)
 

@@ -292,7 +292,8 @@ def _over(chase: Chase) -> str | None:
     length = timedelta(seconds=chase.params.fill_timeout_seconds)
     if chase.cap_pct is not None:
         allowed = timedelta(seconds=chase.params.legging.remedy_seconds)
-        return f"not filled across the spread in {allowed.total_seconds():g} s" if chase.round * length >= allowed else None
+        spent = chase.round * length >= allowed or chase.unpriced >= 2 * allowed
+        return f"not filled across the spread in {allowed.total_seconds():g} s" if spent else None
     rounds = chase.params.max_requote_rounds
     if chase.round >= rounds:
         return f"not filled in {rounds} rounds"

@@ -12,17 +12,15 @@ from pathlib import Path
 from loguru import logger
 
 import logbook
-from clock import SystemClock
 from config import Settings, load_settings
-from context import build_context
 from control import Command, ControlBox, Verb
 from daemon import Daemon
 from domain import Environment
 from errors import ConfigError, JournalError
-from journal import JournalReader, open_journal
-from paper_process import PaperPlan, PaperProcess
+from journal import JournalReader
 from report import KINDS, Report, json_of
 from report import lines_of as report_lines_of
+from scripting import assembled, home_of, usual_env_file
 from status import lines_of, status_of
 from strategies import STRATEGIES
 from strategy import StrategyConfig, StrategyFactory, load_strategies
@@ -67,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; return its exit code: 0 done, 1 the journal cannot be used, 2 wrong input."""
+    """Run the program; return its exit code: 0 done, 1 the journal cannot be used or does not add up, 2 wrong input."""
     asked = parser().parse_args(argv)
     if asked.json and not asked.report:
         parser().error("--json goes with --report only")
@@ -117,19 +115,10 @@ def _only_looks(asked: argparse.Namespace) -> bool:
     return any(words) or any(getattr(asked, name) is not None for name in COMMANDS)
 
 
-def home_of(settings: Settings) -> Path:
-    """Return where this environment keeps its state: paper markets, testnet and production never share a journal."""
-    name = str(settings.environment)
-    if settings.embedded:
-        name += f"-{Path(settings.paper_market).name}-{settings.paper_seed}"
-    return settings.state_dir / name
-
-
 def _settings(asked: argparse.Namespace, *, trades: bool) -> Settings:
     flags = {f"--{name.replace('_', '-')}": getattr(asked, name) for name in ("state_dir", "paper_market", "paper_speed")}
-    env_file = asked.env_file or (Path(".env") if Path(".env").exists() else None)
     given = {flag: value for flag, value in flags.items() if value is not None}
-    return load_settings(given, os.environ, env_file, asked.profile, live=asked.live if trades else None)
+    return load_settings(given, os.environ, asked.env_file or usual_env_file(), asked.profile, live=asked.live if trades else None)
 
 
 def _strategies(asked: argparse.Namespace) -> tuple[tuple[StrategyConfig, ...], tuple[str, ...]]:
@@ -194,7 +183,7 @@ def _show_report(settings: Settings, home: Path, *, as_json: bool) -> int:
             report = Report(reader.events(*KINDS))
     for text in [json_of(report, str(home))] if as_json else report_lines_of(report, f"state in {home}"):
         print(text)
-    return 0
+    return 0 if report.adds_up else 1
 
 
 def _journal_of(settings: Settings, home: Path) -> Path | str | None:
@@ -229,27 +218,7 @@ def _run(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], probl
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the daemon takes both signals, either interrupts the start
     logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets)
     _refuse_what_cannot_run(settings, chosen, problems, named=named)
-    opened = open_journal(home, SystemClock(), None if settings.journal_url is None else settings.journal_url.get_secret_value())
-    exchange = None
-    try:
-        exchange = _exchange(settings, home)
-        clock = SystemClock() if exchange is None else exchange.clock()
-        if settings.paper_speed != 1:
-            logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets, market_now=clock.now)
-        context = build_context(
-            settings,
-            chosen,
-            clock,
-            opened,
-            base_url=str(settings.base_url) if exchange is None else exchange.url,
-            home=home,
-            spacing=None if exchange is None else exchange.spacing,
-        )
-    except BaseException:
-        opened.journal.close()
-        if exchange is not None:
-            exchange.stop()
-        raise
+    context, exchange = assembled(settings, home, chosen)
     Daemon(context, ControlBox(home), exchange).run()
     return 0
 
@@ -263,25 +232,6 @@ def _refuse_what_cannot_run(settings: Settings, chosen: Sequence[StrategyConfig]
         raise ConfigError("production trades only what you name: add --strategy NAME or --strategies-file PATH")
     if settings.environment is Environment.PRODUCTION:
         logger.warning("production: orders trade real money at {}", settings.base_url)
-
-
-def _exchange(settings: Settings, home: Path) -> PaperProcess | None:
-    if not settings.embedded:
-        return None
-    key, secret = settings.api_key.get_secret_value(), settings.api_secret.get_secret_value()
-    market = settings.paper_market if isinstance(settings.paper_market, str) else str(settings.paper_market.resolve())
-    plan = PaperPlan(
-        market=market,
-        speed=settings.paper_speed,
-        seed=settings.paper_seed,
-        port=settings.paper_port,
-        state_dir=home / "exchange",
-        log_file=settings.log_dir / "paper_exchange.log",
-        account=f"trader:{key}:{secret}:{settings.paper_cash}",
-    )
-    exchange = PaperProcess(plan)
-    exchange.start()
-    return exchange
 
 
 if __name__ == "__main__":

@@ -30,9 +30,15 @@ class NakedLegGuard:
 
     def __init__(self, log: ExecutionLog, alerts: Alerts) -> None:
         self._log, self._alerts = log, alerts
+        self._doubted: dict[int, datetime] = {}  # when an order of a trade was last lost: a remedy's time runs only while it can act
 
-    def watch(self, scene: Scene) -> Due | None:
-        """Look once; return the remedy to begin, None while the structure may stand as it does or its present remedy has time."""
+    def watch(self, scene: Scene, *, doubted: bool = False) -> Due | None:
+        """Look once; return the remedy to begin, None while the structure may stand as it does or its present remedy has time.
+
+        `doubted` says that the outcome of an order is not known: no remedy can act then, and none is judged by that time.
+        """
+        if doubted:
+            self._doubted[scene.trade.number] = scene.now
         marks = self._log.marks(scene.trade.number, scene.purpose)
         since = self._since(scene)
         if not marks:
@@ -44,6 +50,7 @@ class NakedLegGuard:
         taken = _taken(marks)
         if taken:
             begun = max(mark.at for mark in marks if isinstance(mark, LeggingBreached | ExecutionStarted))
+            begun = max(begun, self._doubted.get(scene.trade.number, begun))
             over = scene.now >= begun + timedelta(seconds=scene.trade.params.legging.remedy_seconds)
             return self.breach(scene, f"{taken[-1].remedy} did not help") if over else None
         breach = too_much(scene.trade.params.legging, (scene.now - since).total_seconds(), loss_pct(scene.trade, scene.account))
@@ -60,12 +67,16 @@ class NakedLegGuard:
         if scene.purpose.reduces:  # hurried once; again only where something has made it patient since
             spent, taken = run is not None and run.started.urgent, 0
         if run is None or spent:
-            self._alert(scene, told, "it is still being closed; close it by hand if it must not wait")
+            self._alert(scene, "waits", told, "it is still being closed; close it by hand if it must not wait")
             return None
         remedy = remedies[taken]
-        self._alert(scene, f"{told}; now: {remedy}", "no action needed; see LeggingPolicy in the strategy")
+        self._alert(scene, remedy, f"{told}; now: {remedy}", "no action needed; see LeggingPolicy in the strategy")
         run.write(LeggingBreached, remedy=remedy, reason=reason, exhausted=exhausted)
         return Due(remedy, reason, exhausted)
+
+    def forget(self, trade: int) -> None:
+        """Drop what is kept of a trade that has ended."""
+        self._doubted.pop(trade, None)
 
     def overdue(self, scene: Scene) -> None:
         """Call a person if a structure stands half filled beyond its policy while nothing can be done but wait for the venue."""
@@ -74,7 +85,8 @@ class NakedLegGuard:
             return
         breach = too_much(scene.trade.params.legging, (scene.now - since).total_seconds(), loss_pct(scene.trade, scene.account))
         if breach.ok:
-            self._alert(scene, f"{scene.trade.id} {breach.reason}, and its orders are not known to be gone", "look at the venue's own page")
+            said = f"{scene.trade.id} {breach.reason}, and its orders are not known to be gone"
+            self._alert(scene, "unknown", said, "look at the venue's own page")
 
     def _since(self, scene: Scene) -> datetime | None:
         """Return since when the structure stands apart, journalling each change; None while it does not."""
@@ -87,14 +99,14 @@ class NakedLegGuard:
         return None if known is not None else scene.now
 
     def _standing(self, scene: Scene) -> Sequence[ExecutionEvent]:
-        """Return the marks that tell how a structure stands: a close inherits the time of an opening, unless that part was to be held."""
-        number = scene.trade.number
-        own, opening = self._log.marks(number, scene.purpose), self._log.marks(number, Purpose.OPEN)
-        held = any(isinstance(mark, LeggingBreached) and mark.remedy is Remedy.HOLD for mark in opening)
-        return own if held or scene.purpose is not Purpose.CLOSE else [*opening, *own]
+        """Return the marks that tell how a structure stands: a close of what never was declared open inherits the time of its opening."""
+        number, own = scene.trade.number, self._log.marks(scene.trade.number, scene.purpose)
+        inherits = scene.purpose is Purpose.CLOSE and scene.trade.opened_at is None
+        return [*self._log.marks(number, Purpose.OPEN), *own] if inherits else own
 
-    def _alert(self, scene: Scene, message: str, hint: str) -> None:
-        self._alerts.alert(Severity.CRITICAL, f"half filled {scene.trade.id}", message, hint)
+    def _alert(self, scene: Scene, step: str, message: str, hint: str) -> None:
+        """Call a person; each step is a cause of its own, so that the cool-down of one does not hide the next."""
+        self._alerts.alert(Severity.CRITICAL, f"half filled {scene.trade.id} {step}", message, hint)
 
 
 def _taken(marks: Sequence[ExecutionEvent]) -> list[LeggingBreached]:

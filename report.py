@@ -135,6 +135,11 @@ class Report:
         runs = [run for trade in self.trades(simulated=simulated) for run in self.executions(trade)]
         return dict(sorted(totals_by(runs, GROUPS[group]).items()))
 
+    @property
+    def adds_up(self) -> bool:
+        """Tell whether the sums of all trades, dry runs too, agree with their fills."""
+        return not self.differences((*self.trades(simulated=False), *self.trades(simulated=True)))
+
     def differences(self, trades: Iterable[TradeLifecycle]) -> list[str]:
         """Say where the trades' books, their executions and the journal's fills do not tell the same; nothing where all do."""
         return [text for trade in trades for text in self._differences(trade)]

@@ -30,14 +30,14 @@ from events import BlockIntended, RFQEnded, RFQOpened, RFQQuoted, RFQSent
 from execution import Advance, Driver, ExecutionResult, Progress, RunLog, Scene, book_cost, leg_results
 from ports import Alerts, IoPool, RFQDirectory, RFQGateway
 from quote_gate import Judged, Judgement, judge
-from rfq_story import Story, rebuilt, same_legs, told
+from request_watch import ABANDONED, LATE, LOST, Looking, RequestWatch
+from rfq_story import Story, rebuilt, terms, told
 
 __all__ = ["OptionLeg", "RFQExecution", "RFQExecutor", "RFQQuote", "RFQResult"]
 
 MIN_NOTIONAL = Decimal(50000)
 MOST_REQUESTS = 2
-LATE = timedelta(seconds=5)
-UNSENT, LOST = "unsent", "lost"
+UNSENT = "unsent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +61,19 @@ class Makers:
 
 
 class RFQExecutor:
-    """Executes by block trades on one venue; structures below `min_notional` (strike x coins summed, USD) are not put to makers."""
+    """Executes by block trades on one venue; structures below `min_notional` (strike x coins summed, USD) are not put to makers.
+
+    `watch` takes back what its executions and earlier lives left open: step it on each tick.
+    """
 
     mode = ExecutionMode.RFQ
 
-    def __init__(self, makers: Makers, clock: Clock, alerts: Alerts, min_notional: Decimal = MIN_NOTIONAL) -> None:
+    def __init__(
+        self, makers: Makers, clock: Clock, alerts: Alerts, min_notional: Decimal = MIN_NOTIONAL, looking: Looking | None = None
+    ) -> None:
         self._makers, self._clock, self._alerts, self._least = makers, clock, alerts, min_notional
         self.drive: Driver | None = None
-        self._known: dict[str, int] = {}
+        self.watch = RequestWatch(makers.directory, makers.blocks.withdraw, makers.reads, clock, looking)
 
     def accepts(self, scene: Scene, /) -> Verdict:
         """Accept structures of the venue's minimum notional and up, in whole lots, that are in no hurry."""
@@ -99,21 +104,20 @@ class RFQExecutor:
 
     def begin(self, scene: Scene, log: RunLog, /) -> "RFQExecution":  # noqa: ARG002 - each step brings its own scene
         """Begin an execution, or go on with one."""
-        self._known.update((event.request_id, event.trade) for event in log.written(RFQOpened))
-        return RFQExecution(self._makers, log, self._clock, self._alerts, self._known)
+        for event in log.written(RFQOpened):
+            self.watch.know(event.request_id, event.expires_at)
+        return RFQExecution(self._makers, log, self._clock, self._alerts, self.watch)
 
     def forget(self, trade: int, /) -> None:
-        """Drop the ids of a trade's requests."""
-        for request in [request for request, owner in self._known.items() if owner == trade]:
-            del self._known[request]
+        """Drop nothing: what the venue may still list of an ended trade is dropped with time, by the watch."""
 
 
 class RFQExecution:
     """One trade's opening or close by a block trade. Answers of the venue are only kept as they come; steps decide on them."""
 
-    def __init__(self, makers: Makers, log: RunLog, clock: Clock, alerts: Alerts, known: dict[str, int]) -> None:
-        self._makers, self._log, self._clock, self._alerts, self._known = makers, log, clock, alerts, known
-        self._asking = self._polling = self._searching = self._searched = self._left = False
+    def __init__(self, makers: Makers, log: RunLog, clock: Clock, alerts: Alerts, watch: RequestWatch) -> None:
+        self._makers, self._log, self._clock, self._alerts, self._watch = makers, log, clock, alerts, watch
+        self._asking = self._polling = self._left = False
         self._answer: RFQRequest | Exception | None = None
         self._lost_at: datetime | None = None
         self._request: RFQRequest | None = None
@@ -182,12 +186,15 @@ class RFQExecution:
                 return _working(f"{ended.reason}: again soon")
         legs = scene.wanted
         self._log.write(RFQSent)
-        self._asking, self._answer, self._request, self._lost_at, self._searched = True, None, None, None, False
+        sent = self._log.written(RFQSent)[-1]
+        self._asking, self._answer, self._request, self._lost_at = True, None, None, None
+        self._watch.asking(sent, terms(legs))
         logger.info("quotes asked trade={} legs={} notional={}", scene.trade.id, len(legs), scene.notional)
-        self._makers.writes.run(lambda: self._makers.gateway.request(legs), self._asked)
+        self._makers.writes.run(lambda: self._makers.gateway.request(legs), lambda answer: self._asked(sent, answer))
         return _working("asking for quotes")
 
-    def _asked(self, answer: RFQRequest | Exception) -> None:
+    def _asked(self, sent: RFQSent, answer: RFQRequest | Exception) -> None:
+        self._watch.answered(sent, answer)
         self._asking, self._answer, self._lost_at = False, answer, self._clock.now()
         if self._left and isinstance(answer, RFQRequest):
             self._makers.blocks.withdraw(answer.request_id)
@@ -208,17 +215,15 @@ class RFQExecution:
                 return self._lost(sent, scene.now)
 
     def _lost(self, sent: RFQSent, now: datetime) -> Advance:
-        """Find out whether a request without an answer arrived: look once it must have, withdraw it, and end it here."""
+        """Go on without a request whose answer was lost, after a first look for it; the watch looks on, and withdraws what it finds."""
         self._lost_at = self._lost_at or now
         if now < self._lost_at + LATE:
             return _working("the answer to the request was lost: waiting until it must have arrived")
-        self._search(sent)
-        if self._searching:
+        if not self._watch.looked(sent, now):
             return _working("looking for the request whose answer was lost")
         return self._failed(LOST, "the answer to the request was lost")
 
     def _open(self, request: RFQRequest) -> None:
-        self._known[request.request_id] = self._log.started.trade
         self._log.write(RFQOpened, request_id=request.request_id, expires_at=request.expires_at)
         self._request, self._answer = request, None
         logger.info("request open trade={} id={}", self._log.started.trade, request.request_id)
@@ -228,23 +233,6 @@ class RFQExecution:
         self._answer = None
         logger.warning("request {} trade={} reason={}", outcome, self._log.started.trade, reason)
         return _working(reason)
-
-    def _search(self, sent: RFQSent) -> None:
-        """Look once for a request of ours that nobody knows, with these very legs and not older than ours; withdraw what is found."""
-        if self._searching or self._searched:
-            return
-        self._searching = self._searched = True
-        self._makers.reads.run(self._makers.directory.open_requests, lambda answer: self._found(sent, answer))
-
-    def _found(self, sent: RFQSent, answer: Sequence[RFQRequest] | Exception) -> None:
-        self._searching = False
-        if isinstance(answer, Exception):
-            logger.warning("open requests unknown trade={} reason={}: it expires by itself", self._log.started.trade, answer)
-            return
-        for request in answer:
-            late = request.created_at >= sent.at - LATE
-            if late and request.request_id not in self._known and same_legs(request.legs, self._log.started.legs):
-                self._makers.blocks.withdraw(request.request_id)
 
     # ---- gathering and taking
 
@@ -284,7 +272,7 @@ class RFQExecution:
     def _judged(self, scene: Scene) -> list[Judgement]:
         """Judge every quote against the book as it is now, cheapest first; a verdict is journalled when it is new."""
         wanted = scene.wanted
-        book = book_cost(scene, wanted) if self._quotes else None
+        book = book_cost(scene, wanted, beyond=True) if self._quotes else None
         tried = {intended.quote_id for intended in self._log.written(BlockIntended)}
         fresh = (quote for quote in self._quotes if quote.quote_id not in tried)
         judged = [judge(quote, scene, wanted, book, scene.trade.params.rfq) for quote in fresh]
@@ -350,22 +338,23 @@ class RFQExecution:
             return False
         if not withdrawal.final:
             message = f"request {opened.request_id} is not withdrawn yet; it cannot trade, since nothing of it is accepted"
-            self._alerts.alert(Severity.WARNING, f"rfq not withdrawn {self._log.started.trade}", message, "the venue is asked again")
+            self._alerts.alert(
+                Severity.WARNING, f"rfq not withdrawn {self._log.started.trade}", message, "the venue is asked again, also after a restart"
+            )
         self._log.write(RFQEnded, outcome=withdrawal.outcome, reason=reason)
         return True
 
     def _unopened(self, reason: str) -> bool:
-        """Give up a request whose answer is not here: it is withdrawn once it is found, while life goes on."""
-        story, now = told(self._log), self._clock.now()
+        """Give up a request whose answer is not here: the watch withdraws it once it is found, while life goes on."""
+        now = self._clock.now()
         self._lost_at = self._lost_at or now
         if self._asking and now < self._lost_at + LATE:
             return False
         if isinstance(self._answer, RFQRequest):
             self._open(self._answer)
             return False
-        if story.sent is not None and not isinstance(self._answer, ExchangeRejected | ExchangeUnavailable):
-            self._search(story.sent)
-        self._log.write(RFQEnded, outcome="abandoned", reason=reason)
+        absent = isinstance(self._answer, ExchangeRejected | ExchangeUnavailable)
+        self._log.write(RFQEnded, outcome="refused" if absent else ABANDONED, reason=reason)
         self._left = True
         return True
 

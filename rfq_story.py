@@ -1,11 +1,14 @@
 """Where an execution by request for quotes stands, read from its own journalled events."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from domain import OptionLeg, RFQRequest, RFQStatus, Side
 from events import ExecutionEvent, LegBook, RFQEnded, RFQOpened, RFQSent
 from execution import RunLog
+
+Terms = tuple[tuple[str, Side, Decimal], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +21,24 @@ class Story:
     ended: RFQEnded | None = None
 
 
-def told(log: RunLog) -> Story:
-    """Read where an execution stands from its log."""
-    story = Story()
-    for event in log.written(ExecutionEvent):
+def stories(events: Iterable[ExecutionEvent]) -> list[Story]:
+    """Read where each request of one execution stands from the events of it, oldest first."""
+    found: list[Story] = []
+    for event in events:
         match event:
             case RFQSent():
-                story = Story(story.requests + 1, event)
+                found.append(Story(len(found) + 1, event))
             case RFQOpened():
-                story = Story(story.requests, story.sent, event)
+                found[-1:] = [replace(found[-1] if found else Story(), opened=event, ended=None)]
             case RFQEnded():
-                story = Story(story.requests, story.sent, story.opened, event)
-    return story
+                found[-1:] = [replace(found[-1] if found else Story(), ended=event)]
+    return found
+
+
+def told(log: RunLog) -> Story:
+    """Read where an execution stands from its log: its last request."""
+    found = stories(log.written(ExecutionEvent))
+    return found[-1] if found else Story()
 
 
 def rebuilt(opened: RFQOpened, wanted: tuple[OptionLeg, ...]) -> RFQRequest:
@@ -39,9 +48,17 @@ def rebuilt(opened: RFQOpened, wanted: tuple[OptionLeg, ...]) -> RFQRequest:
     return RFQRequest(request_id=opened.request_id, status=RFQStatus.ACTIVE, legs=legs, created_at=opened.at, expires_at=opened.expires_at)
 
 
-def same_legs(stated: Sequence[OptionLeg], ours: Sequence[LegBook]) -> bool:
+def terms(legs: Iterable[OptionLeg]) -> Terms:
+    """Return what legs ask for, in an order that does not depend on theirs."""
+    return tuple(sorted((leg.instrument.symbol, leg.side, leg.qty) for leg in legs))
+
+
+def pictured(legs: Iterable[LegBook]) -> Terms:
+    """Return what an execution began with to trade, as `terms` does."""
+    return tuple(sorted((leg.symbol, leg.side, leg.wanted) for leg in legs))
+
+
+def same_legs(stated: Iterable[OptionLeg], ours: Terms) -> bool:
     """Tell whether a request is for our legs, as they are or all turned round."""
-    theirs = sorted((leg.instrument.symbol, leg.side, leg.qty) for leg in stated)
-    as_is = sorted((leg.symbol, leg.side, leg.wanted) for leg in ours)
-    turned = sorted((leg.symbol, leg.side.opposite, leg.wanted) for leg in ours)
-    return theirs in (as_is, turned)
+    turned = tuple(sorted((symbol, side.opposite, qty) for symbol, side, qty in ours))
+    return terms(stated) in (ours, turned)

@@ -68,8 +68,8 @@ def _candidates(scene: Scene, thresholds: RoutingThresholds) -> Sequence[Route]:
 
 def _needs_care(scene: Scene, thresholds: RoutingThresholds) -> str | None:
     """Say why the book should be worked in chunks; None if it need not be."""
-    if scene.notional >= thresholds.smart_notional:
-        return f"at least {thresholds.smart_notional:.0f} USD is worked in chunks"
+    if scene.notional >= thresholds.smart_notional and len(scene.wanted) >= thresholds.smart_legs:
+        return f"{thresholds.smart_legs} legs or more of at least {thresholds.smart_notional:.0f} USD are worked in chunks"
     shares = [share for leg in scene.wanted if (share := _share_of_best(leg, scene.quotes.get(leg.instrument.symbol))) is not None]
     if shares and max(shares) > Decimal(str(thresholds.depth_share)):
         return f"{max(shares):.0%} of what the book shows at its best price, more than {thresholds.depth_share:.0%}"

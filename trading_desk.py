@@ -1,6 +1,6 @@
 """All that executes and settles one kind of trade: at the venue, or at its simulation for dry runs."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -22,6 +22,18 @@ class BlockPursuit(Protocol):
         ...
 
 
+class RequestPursuit(Protocol):
+    """Takes back requests for quotes that no execution waits for any more."""
+
+    def restore(self, events: Iterable[ExecutionEvent], active: Collection[int], /) -> None:
+        """Find what an earlier life left open in what executions of ended and active trades have journalled; ask nothing yet."""
+        ...
+
+    def step(self, now: datetime, /) -> None:
+        """Ask the venue what needs asking; never blocks."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """One venue's order path, its executions and their record, and its settlements."""
@@ -31,17 +43,25 @@ class Desk:
     executions: ExecutionDesk
     log: ExecutionLog
     blocks: BlockPursuit | None = None
+    requests: RequestPursuit | None = None
 
-    def restore(self, kept: Sequence[AnyEvent], trades: Collection[int]) -> None:
-        """Rebuild the orders and executions of these trades from the journal; the venue is asked about each order without a known end."""
+    def restore(self, kept: Sequence[AnyEvent], trades: Collection[int], ever: Collection[int]) -> None:
+        """Rebuild the orders and executions of active trades from the journal; the venue is asked about each order without a known end.
+
+        Of all trades that ever were this desk's, ended ones too, the requests for quotes that may still be open are taken back.
+        """
         self.executor.restore(event for event in kept if _order_of(event) in trades)
         self.log.restore(event for event in kept if isinstance(event, ExecutionEvent | LegFilled) and event.trade in trades)
+        if self.requests is not None:
+            self.requests.restore((event for event in kept if isinstance(event, ExecutionEvent) and event.trade in ever), trades)
 
     def parts(self, account: AccountSnapshot) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield what this desk does once a tick, by name: each part may fail without stopping the others."""
         yield "orders", partial(self.executor.step, account.now)
         if self.blocks is not None:
             yield "blocks", partial(self.blocks.step, account.now)
+        if self.requests is not None:
+            yield "requests", partial(self.requests.step, account.now)
         yield "after executions", partial(self.executions.tick, account)
 
     def forget(self, trade: int) -> None:

@@ -24,6 +24,7 @@ from market_data import MarketData
 from multileg_orderbook import SmartOrderbookExecutor
 from pace import Pace
 from ports import AccountReader, JournalWriter, OrderGateway, RFQDirectory, RFQGateway
+from request_watch import Looking
 from rfq import Makers, RFQExecutor
 from risk import RiskLimits
 from routing import Measured
@@ -111,7 +112,7 @@ class DeskBuilder:
         )
         orders, shortest = LegOrders(executor, self.alerts, self.desk_number), self.pace.shortest_round
         makers = Makers(gateway=venue.makers, directory=venue.requests, blocks=blocks, writes=self.writes, reads=self.reads)
-        rfq = RFQExecutor(makers, self.clock, self.alerts, self.settings.rfq_min_notional)
+        rfq = RFQExecutor(makers, self.clock, self.alerts, self.settings.rfq_min_notional, Looking.paced(self.pace.patience))
         smart = SmartOrderbookExecutor(orders, shortest)
         executions = ExecutionDesk(
             executor=executor,
@@ -124,7 +125,7 @@ class DeskBuilder:
         )
         executions.on_ended(self._measured)
         settlements = SettlementDesk(venue.account, self.reads, self.alerts)
-        return BuiltDesk(Desk(executor, settlements, executions, log, blocks), rfq, smart)
+        return BuiltDesk(Desk(executor, settlements, executions, log, blocks, rfq.watch), rfq, smart)
 
     def _measured(self, run: Run, result: ExecutionResult) -> None:  # noqa: ARG002 - what it cost is told from the journal's events
         quality = self.quality.last(run.started.trade)

@@ -5,26 +5,32 @@ The real desk, executors and order path over a venue that answers at once and fi
 """
 
 import argparse
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 from loguru import logger
 
 from block_trades import BlockDesk
-from clock import SimulatedClock
+from clock import SimulatedClock, monotonic, pause
 from domain import (
     AccountSnapshot,
     BlockTrade,
+    ClientOrderId,
     ExecutionMode,
     ExecutionParams,
+    Fill,
     Level,
+    NewOrder,
     Option,
     OptionLeg,
     OptionType,
     OrderBook,
+    OrderReport,
     Purpose,
     QuotedLeg,
     QuoteStatus,
@@ -44,15 +50,17 @@ from execution_log import ExecutionLog
 from leg_orders import LegOrders
 from limit_execution import LimitExecutor
 from multileg_orderbook import SmartOrderbookExecutor
+from ports import IoPool, OrderGateway
 from quote_gate import judge
 from rfq import Makers, RFQExecutor
 from trade_execution import TradeExecutor
 from trade_lifecycle import TradeLifecycle, created
-from workers import Inbox, InlinePool
+from workers import Inbox, InlinePool, ThreadPool
 
 from tests.fakes import EXPIRY, START, FakeVenue, a_quote, an_option
 
 M = ExecutionMode
+T = TypeVar("T")
 LONG = timedelta(hours=1).total_seconds()
 PARAMS = ExecutionParams(
     fill_timeout_seconds=LONG,
@@ -116,10 +124,14 @@ def a_trade_of(number: int, options: Sequence[Option]) -> TradeLifecycle:
     return created(TradeCreated(at=START, trade=number + 1, strategy="bench", legs=plans, mode=M.LIMIT, params=PARAMS))
 
 
-def a_desk(mode: ExecutionMode, count: int) -> Callable[[], None]:
-    """Begin so many executions of a mode that never end; return one round: a step of each and what the order path does beside."""
+def a_desk(mode: ExecutionMode, count: int, *, slow: bool = False) -> Callable[[], None]:
+    """Begin so many executions of a mode that never end; return one round: a step of each and what the order path does beside.
+
+    On a slow venue each call takes half a second, on workers as in the daemon.
+    """
     clock, quiet, inbox = SimulatedClock(START), Quiet(), Inbox()
-    pool, venue = InlinePool(inbox), FakeVenue(clock)
+    pool: IoPool = ThreadPool(inbox, 4) if slow else InlinePool(inbox)
+    venue: OrderGateway = SlowVenue(FakeVenue(clock)) if slow else FakeVenue(clock)
     executor = TradeExecutor(gateway=venue, writes=pool, reads=pool, journal=quiet, clock=clock, alerts=quiet)
     log, orders, makers = ExecutionLog(quiet, clock), LegOrders(executor, quiet, 1), PatientMakers(clock)
     blocks = BlockDesk(gateway=makers, executor=executor, log=log, writes=pool, reads=pool, clock=clock, alerts=quiet, desk=1)
@@ -140,12 +152,45 @@ def a_desk(mode: ExecutionMode, count: int) -> Callable[[], None]:
         for message in inbox.take():
             message()
         account = AccountSnapshot(valid=True, now=clock.now(), at=clock.now(), quotes=quotes)
+        executor.step(clock.now())
         for trade in trades:
             desk.step(trade, Purpose.OPEN, account)
 
     for _ in range(3):
         one_round()
     return one_round
+
+
+class SlowVenue:
+    """A venue in which every call takes half a second of the wall; what it does is what FakeVenue does, one call at a time."""
+
+    def __init__(self, venue: FakeVenue) -> None:
+        self._venue, self._lock = venue, threading.Lock()
+
+    def submit(self, order: NewOrder, /) -> str:
+        """Take an order, slowly."""
+        return self._slowly(lambda: self._venue.submit(order))
+
+    def cancel(self, client_id: ClientOrderId, /) -> None:
+        """Cancel an order, slowly."""
+        self._slowly(lambda: self._venue.cancel(client_id))
+
+    def find(self, client_id: ClientOrderId, sent_at: datetime, /) -> OrderReport | None:
+        """Find an order, slowly."""
+        return self._slowly(lambda: self._venue.find(client_id, sent_at))
+
+    def open_orders(self) -> Sequence[OrderReport]:
+        """List the open orders, slowly."""
+        return self._slowly(self._venue.open_orders)
+
+    def fills(self, since: datetime, /) -> Sequence[Fill]:
+        """List the fills, slowly."""
+        return self._slowly(lambda: self._venue.fills(since))
+
+    def _slowly(self, call: Callable[[], T]) -> T:
+        pause(0.5)
+        with self._lock:
+            return call()
 
 
 def replace_mode(trade: TradeLifecycle, mode: ExecutionMode) -> TradeLifecycle:
@@ -206,6 +251,17 @@ def timed(work: Callable[[], None], rounds: int) -> list[float]:
     return sorted(costs)
 
 
+def on_the_wall(work: Callable[[], None], rounds: int) -> list[float]:
+    """Return the wall time of each round, milliseconds, sorted; between two rounds 20 ms pass, as between ticks."""
+    walls = []
+    for _ in range(rounds):
+        began = monotonic()
+        work()
+        walls.append((monotonic() - began) * 1000)
+        pause(0.02)
+    return sorted(walls)
+
+
 def main() -> None:
     """Print the figures."""
     logger.remove()
@@ -218,6 +274,10 @@ def main() -> None:
             median = costs[len(costs) // 2]
             each = median / count * 1000
             print(f"{mode:6} {count:5} working: median {median:8.2f} ms, worst {costs[-1]:8.2f} ms a round, {each:6.1f} us a step")
+    for mode in (M.LIMIT, M.SMART, M.RFQ):
+        walls = on_the_wall(a_desk(mode, 20, slow=True), 100)
+        said = f"median {walls[50]:.2f} ms, worst {walls[-1]:.2f} ms of wall time a round"
+        print(f"{mode:6}    20 working, each call to the venue takes 500 ms: {said}")
     costs = timed(a_decision(), 200)
     print(f"rfq decision on 20 quotes of 6 legs: median {costs[100]:.2f} ms, p99 {costs[197]:.2f} ms")
 

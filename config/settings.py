@@ -79,6 +79,7 @@ class Settings(BaseModel):
     route_smart_notional: Annotated[Decimal, BeforeValidator(decimal("0", "1000000000", "US dollars"))] = Field(
         Decimal(10_000), alias="TRADER_ROUTE_SMART_NOTIONAL_USD"
     )
+    route_smart_legs: Annotated[int, BeforeValidator(whole(2, 100))] = Field(3, alias="TRADER_ROUTE_SMART_LEGS")
     route_depth_share: Annotated[float, BeforeValidator(decimal("0.01", "1000", "a number"))] = Field(0.5, alias="TRADER_ROUTE_DEPTH_SHARE")
     route_spread_pct: Annotated[float, BeforeValidator(decimal("0.1", "1000", "per cent"))] = Field(10.0, alias="TRADER_ROUTE_SPREAD_PCT")
     route_min_history: Annotated[int, BeforeValidator(whole(2, 100_000))] = Field(20, alias="TRADER_ROUTE_MIN_HISTORY")
@@ -111,6 +112,7 @@ class Settings(BaseModel):
         return RoutingThresholds(
             rfq_notional=self.route_rfq_notional,
             smart_notional=self.route_smart_notional,
+            smart_legs=self.route_smart_legs,
             depth_share=self.route_depth_share,
             wide_spread_pct=self.route_spread_pct,
             min_history=self.route_min_history,

@@ -203,14 +203,16 @@ class ExecutionParams:
 class RoutingThresholds:
     """Where `auto` changes from one mode to another; notionals are strike x coins summed over the legs, USD.
 
-    A structure of two legs or more and at least `rfq_notional` is put to makers; one of at least `smart_notional`, or one that is
-    larger than `depth_share` of what the book shows at its best prices, or whose legs are `wide_spread_pct` per cent of mid wide on
-    average, is worked in chunks; all else, and every single leg, is chased with limit orders. Urgent exits never wait for makers. With
-    at least `min_history` measured executions of each of two modes that both would do, the cheaper by mean shortfall is taken.
+    A structure of two legs or more and at least `rfq_notional` is put to makers; one of `smart_legs` legs or more and at least
+    `smart_notional`, or one that is larger than `depth_share` of what the book shows at its best prices, or whose legs are
+    `wide_spread_pct` per cent of mid wide on average, is worked in chunks; all else, and every single leg, is chased with limit orders.
+    Urgent exits never wait for makers. With at least `min_history` measured executions of each of two modes that both would do, limit
+    orders among them, the cheaper by mean shortfall is taken.
     """
 
     rfq_notional: Decimal = Decimal(50000)
     smart_notional: Decimal = Decimal(10000)
+    smart_legs: int = 3
     depth_share: float = 0.5
     wide_spread_pct: float = 10.0
     min_history: int = 20

@@ -126,12 +126,15 @@ class OrderBook:
     bids: tuple[Level, ...] = ()
     asks: tuple[Level, ...] = ()
 
-    def average_price(self, side: Side, qty: Decimal) -> Decimal | None:
-        """Return what an order of side and qty would pay on average through the depth; None if the book is too thin."""
-        left, cost = qty, ZERO
+    def average_price(self, side: Side, qty: Decimal, *, beyond: bool = False) -> Decimal | None:
+        """Return what an order of side and qty would pay on average through the depth; None if the book is too thin.
+
+        `beyond` takes what the book does not show at its last price: the kindest that a deeper book could be. None on an empty side.
+        """
+        left, cost, last = qty, ZERO, None
         for level in self.asks if side is Side.BUY else self.bids:
-            taken = min(left, level.size)
+            taken, last = min(left, level.size), level.price
             left, cost = left - taken, cost + taken * level.price
             if left == 0:
                 return cost / qty
-        return None
+        return (cost + left * last) / qty if beyond and last is not None else None

@@ -17,7 +17,7 @@ def rfq_endurance() -> StrategyConfig:
     return StrategyConfig(
         name="rfq_endurance",
         # Strike x coins over both legs is above the 50,000 USD that a block needs while BTC stands above 50,000 USD.
-        legs=strangle(qty=0.5, call_delta=0.25, put_delta=-0.25, dte=7, side=1),
+        legs=strangle(qty=0.5, call_delta=0.25, put_delta=-0.25, dte=30, side=1),
         entry_conditions=[min_available_margin_pct(30)],
         exit_conditions=[max_loss(pct=0.5, confirmations=3), max_hold_hours(0.05)],
         execution_mode="rfq",

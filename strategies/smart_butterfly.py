@@ -17,7 +17,7 @@ def smart_butterfly() -> StrategyConfig:
     """Buy 0.2 BTC of each wing and sell 0.4 of the body, quoted at mid in two chunks, and leave the same way after three minutes."""
     return StrategyConfig(
         name="smart_butterfly",
-        legs=butterfly(qty=0.2, width_pct=5, option_type="C", dte=7, side=1),
+        legs=butterfly(qty=0.2, width_pct=5, option_type="C", dte=21, side=1),
         entry_conditions=[min_available_margin_pct(30)],
         exit_conditions=[max_loss(pct=1, confirmations=3), max_hold_hours(0.05)],
         execution_mode="smart",

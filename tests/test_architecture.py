@@ -34,7 +34,7 @@ FLOORS: Mapping[str, int] = {
             "legging routing chunking quote_gate rfq_story",
             "market_data account_manager journal trade_execution exchanges alerts workers control paper_process"
             " trade_book exit_watch settling position_check execution_log",
-            "pace block_trades leg_orders naked_leg_guard execution_watch",
+            "pace block_trades request_watch leg_orders naked_leg_guard execution_watch",
             "limit_execution multileg_orderbook rfq",
             "execution_desk",
             "trading_desk",
@@ -43,7 +43,7 @@ FLOORS: Mapping[str, int] = {
             "strategies",
             "venue_desk",
             "context status paper report",
-            "daemon backtest dashboard",
+            "daemon backtest dashboard scripting",
             "main",
         )
     )

@@ -44,7 +44,7 @@ REMEDIES = [
     (Remedy.RFQ, Remedy.CROSS, Remedy.UNWIND),
 ]
 REACH = timedelta(seconds=60)  # what a venue that did not answer may cost: an order that never arrived is asked about for so long
-ANSWERS = 8  # and so many ticks: an absence is believed after several answers, asked for ever less often
+ANSWERS = 16  # and so many ticks: an absence is believed after several answers, asked for ever less often
 BEGIN_WITHIN = 6  # ticks from the decision to the remedy, while the venue answers: cancel, its end, the second look at its fills
 
 
@@ -143,7 +143,7 @@ class Judge:
         limit = timedelta(seconds=trade.params.legging.max_seconds)
         if self.stood >= limit:
             assert self._acted(trade), f"{trade.state} stands as {held} for {self.stood}, and nothing was done"
-            assert self._told(), f"{trade.state} stands as {held} for {self.stood}, and nobody was told"
+            assert self._told() or 0 < self.turning <= 2, f"{trade.state} stands as {held} for {self.stood}, and nobody was told"
         self._begun_in_time()
 
     # ---- what the guard did
@@ -153,14 +153,14 @@ class Judge:
 
     def _told(self) -> bool:
         raised = [*self.alerts, *self.house.alerts.raised][self.since_alert :]
-        return any(alert.cause.startswith("half filled") for alert in raised)
+        return any(alert.cause.startswith(("half filled", "incomplete")) for alert in raised)
 
     def _events(self) -> Sequence[AnyEvent]:
         return self.house.journal.events[self.since_event :]
 
     def _acted(self, trade: TradeLifecycle) -> bool:
         """A remedy was decided; or the structure is on its way out at whatever it costs, or only waits for orders to be gone."""
-        if any(isinstance(event, LeggingBreached) for event in self._events()):
+        if any(isinstance(event, LeggingBreached | PartKept) for event in self._events()):
             return True
         last = self.house.journal.of(ExecutionStarted)[-1]
         leaving = isinstance(last, ExecutionStarted) and last.purpose.reduces and last.urgent
@@ -288,7 +288,7 @@ Policy = tuple[float, tuple[Remedy, ...], float | None]
 Steps = list[tuple[str, int, list[int]]]
 
 
-def begin(name: str, policy: Policy, *, bought_first: bool, opened: bool) -> Judge:
+def begin(name: str, policy: Policy, *, bought_first: bool, closing: bool) -> Judge:
     house = House()
     for option in ALL:
         house.venue.show(a_quote(option, at=house.clock.now()))
@@ -304,8 +304,12 @@ def begin(name: str, policy: Policy, *, bought_first: bool, opened: bool) -> Jud
     house.create(*STRUCTURES[name], params=ExecutionParams(fill_timeout_seconds=10, max_requote_rounds=4, legging=legging))
     judge = Judge(house, bought_first)
     judge.tick(1)
-    for _ in range(8 if opened else 0):
+    for _ in range(8 if closing else 0):
         house.fill_all()
+        judge.tick(1)
+    if closing:
+        house.manager.force_close(1, "it is time")
+        judge.tick(1)
         judge.tick(1)
     return judge
 
@@ -315,9 +319,9 @@ def come_to_rest(judge: Judge) -> None:
     judge.house.venue.heal()
     for option in ALL:
         _quote(judge, option, "99", "101")
-    for _ in range(60):
+    for turn in range(100):
         judge.tick(4)
-        judge.house.fill_all()
+        _fill_one(judge, turn)  # one order at a time: the legs come apart and together on the way
         judge.covered()
     trade = judge.house.trade()
     assert trade.state in ENDED | {TradeState.OPEN}, f"{trade.state}: {trade.reason}"
@@ -341,14 +345,14 @@ def play(judge: Judge, steps: Steps) -> None:
 @settings(max_examples=60)
 @given(STEPS, st.sampled_from(sorted(STRUCTURES)), POLICIES, st.booleans())
 def test_l12_no_structure_stands_half_filled_beyond_its_policy_without_the_guard(
-    steps: Steps, name: str, policy: Policy, opened: bool
+    steps: Steps, name: str, policy: Policy, closing: bool
 ) -> None:
-    play(begin(name, policy, bought_first=False, opened=opened), steps)
+    play(begin(name, policy, bought_first=False, closing=closing), steps)
 
 
 @settings(max_examples=60)
 @given(STEPS, st.sampled_from(sorted(STRUCTURES)), POLICIES, st.booleans())
 def test_l12_where_bought_legs_go_first_no_sold_coin_is_ever_held_beyond_its_cover(
-    steps: Steps, name: str, policy: Policy, opened: bool
+    steps: Steps, name: str, policy: Policy, closing: bool
 ) -> None:
-    play(begin(name, policy, bought_first=True, opened=opened), steps)
+    play(begin(name, policy, bought_first=True, closing=closing), steps)

@@ -34,10 +34,10 @@ class Told:
         self.orders = orders
         return self
 
-    def accepts(self, scene: Scene, /) -> Verdict:  # noqa: ARG002
+    def accepts(self, scene: Scene, /) -> Verdict:
         return Verdict(not self.refusal, self.refusal)
 
-    def begin(self, scene: Scene, log: RunLog, /) -> "ToldExecution":  # noqa: ARG002
+    def begin(self, scene: Scene, log: RunLog, /) -> "ToldExecution":
         self.begun.append(log)
         return ToldExecution(self, log)
 

@@ -30,12 +30,15 @@ from domain import (
 from errors import ExchangeRejected, ExchangeUnavailable, OrderAlreadyFinal, OrderNotFound, OutcomeUnknown, VenueError
 from events import CloseRequested, CloseStarted, LegFilled, LegPlan, OpenCompleted, OpenStarted, TradeEvent
 from execution import Advance, Execution, Progress, Scene
+from execution_desk import ExecutionDesk
 from execution_log import ExecutionLog
 from order_ledger import OrderRecord
 from rfq import Makers, RFQExecution, RFQExecutor, RFQResult
 from risk import RiskLimits
+from settling import SettlementDesk
 from trade_execution import TradeExecutor
 from trade_lifecycle import advance, created
+from trading_desk import Desk
 from workers import Inbox, InlinePool
 
 from tests.fakes import START, FakeAlerts, FakeJournal, FakeVenue, a_created, a_quote, an_account
@@ -64,8 +67,8 @@ class FakeRFQVenue:
 
     One-shot: `lose_create` and `lose_accept` ("before" it is processed, "after", or "late": an accept is processed when `land` is
     called), `refuse_create`, `refuse_accept` (an error). Counted: `cancel_fails`, `find_fails`. Standing: `quotes_fail`, `no_status`
-    (rfqList answers 404), `no_list` (open requests are not told), `hide_blocks` (the list of blocks lags), `unreadable` (a block is
-    told without its fills), `short` (a block shows nothing of its last leg).
+    (rfqList answers 404), `no_list` (open requests are not told), `list_lag` (how late they are told), `hide_blocks` (the list of
+    blocks lags), `unreadable` (a block is told without its fills), `short` (a block shows nothing of its last leg).
     """
 
     def __init__(self, clock: SimulatedClock, account: FakeVenue) -> None:
@@ -80,6 +83,7 @@ class FakeRFQVenue:
         self.refuse_accept: VenueError | None = None
         self.unreadable = self.quotes_fail = self.no_status = self.no_list = self.hide_blocks = self.short = False
         self.cancel_fails = self.find_fails = 0
+        self.list_lag = timedelta(0)
         self._late: Callable[[], object] | None = None
 
     # ---- what tests look at
@@ -177,7 +181,8 @@ class FakeRFQVenue:
         self.asked["list"] += 1
         if self.no_list:
             raise ExchangeUnavailable("fake", "list", "HTTP 404")
-        return [request for request in self.requests.values() if request.status is RFQStatus.ACTIVE]
+        seen = self.clock.now() - self.list_lag
+        return [request for request in self.requests.values() if request.status is RFQStatus.ACTIVE and request.created_at <= seen]
 
     # ---- inside
 
@@ -312,6 +317,9 @@ class RFQHouse:
         )
         makers = Makers(gateway=self.venue, directory=self.venue, blocks=self.blocks, writes=self.pool, reads=self.pool)
         self.rfq = RFQExecutor(makers, self.clock, self.alerts)
+        executions = ExecutionDesk(executor=self.executor, executors=[self.rfq], log=self.log, alerts=self.alerts, books=lambda _: None)
+        settlements = SettlementDesk(self.account, self.pool, self.alerts)
+        self.desk = Desk(self.executor, settlements, executions, self.log, self.blocks, self.rfq.watch)
 
     def _begin(self, legs: tuple[LegPlan, ...], rfq: RFQParams | None) -> None:
         born = a_created(*legs, params=ExecutionParams(rfq=rfq or RFQParams()))
@@ -319,7 +327,7 @@ class RFQHouse:
         self.trade = created(born)
         for leg in self.trade.legs:
             self.show(leg.option.symbol, "99", "101")
-        self._happen(OpenStarted(at=START, trade=1))
+        self.happen(OpenStarted(at=START, trade=1))
         if self.purpose is Purpose.CLOSE:
             for index, leg in enumerate(self.trade.legs):
                 fill = Fill(
@@ -332,11 +340,11 @@ class RFQHouse:
                     fee=ZERO,
                     at=START,
                 )
-                self._happen(LegFilled(at=START, trade=1, leg=index, order=f"ct-0007-1-{index}-o-1", fill=fill))
+                self.happen(LegFilled(at=START, trade=1, leg=index, order=f"ct-0007-1-{index}-o-1", fill=fill))
                 self.account.held[leg.option.symbol] = leg.side.sign * leg.target
-            self._happen(OpenCompleted(at=START, trade=1))
-            self._happen(CloseRequested(at=START, trade=1, reason="a test"))
-            self._happen(CloseStarted(at=START, trade=1))
+            self.happen(OpenCompleted(at=START, trade=1))
+            self.happen(CloseRequested(at=START, trade=1, reason="a test"))
+            self.happen(CloseStarted(at=START, trade=1))
         self.run = self.log.begin(1, self.purpose, ExecutionMode.RFQ, "a test", self.scene().pictures())
         self.execution: Execution = self.rfq.begin(self.scene(), self.run)
 
@@ -345,14 +353,15 @@ class RFQHouse:
         self.trade = created(born)  # type: ignore[arg-type]
         for event in rest:
             self.trade = advance(self.trade, event)
-        self.executor.restore(self.journal.events)
-        self.log.restore(self.journal.events)
+        trades = {self.trade.number} if self.trade.active else set()
+        self.desk.restore(self.journal.events, trades, {self.trade.number})
         run = self.log.last(1)
-        assert run is not None
-        self.run = run
-        self.execution = self.rfq.begin(self.scene(), run)
+        if run is not None:  # else the trade has ended
+            self.run = run
+            self.execution = self.rfq.begin(self.scene(), run)
 
-    def _happen(self, event: TradeEvent) -> None:
+    def happen(self, event: TradeEvent) -> None:
+        """Journal and take an event of the trade."""
         self.journal.append(event)
         self.trade = advance(self.trade, event)
 
@@ -381,6 +390,7 @@ class RFQHouse:
         self.inbox.drain()
         self.executor.step(self.clock.now())
         self.blocks.step(self.clock.now())
+        self.rfq.watch.step(self.clock.now())
 
     def tick(self, times: int = 1) -> Advance:
         """Let seconds pass; each looks at everything once, until the execution has ended."""

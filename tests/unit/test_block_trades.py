@@ -133,15 +133,64 @@ def test_l23_an_accept_that_arrives_late_but_before_the_withdrawal_is_booked() -
     assert house.books_agree()
 
 
-def test_that_nothing_traded_is_believed_only_after_the_patience_and_two_answers() -> None:
+@pytest.mark.parametrize("status", [RFQStatus.EXPIRED, RFQStatus.CANCELLED])
+def test_that_nothing_traded_is_believed_only_after_the_patience_and_two_answers(status: RFQStatus) -> None:
+    """It ended by itself, or by somebody else's withdrawal."""
     house = a_house()
     house.venue.lose_accept = "before"
     accepted(house)
+    house.venue.end("r1", status)
     house.tick(30)
     assert house.blocks.locked(1)
     house.until(lambda: not house.blocks.locked(1), 30)
     assert [event.retryable for event in house.journal.of(OrderRefused)] == [True, True]  # type: ignore[union-attr]
     assert house.venue.asked["find"] >= 2
+
+
+def test_a_request_that_we_withdrew_and_that_is_told_as_cancelled_twice_leaves_nothing_to_wait_for() -> None:
+    house = a_house()
+    house.venue.lose_accept = "late"
+    accepted(house)
+    go(house, 8)
+    assert not house.blocks.locked(1)
+    assert house.venue.asked["find"] == 2
+    assert [event.retryable for event in house.journal.of(OrderRefused)] == [True, True]  # type: ignore[union-attr]
+    assert not house.venue.land()
+    assert house.books_agree()
+
+
+def test_cancelled_must_be_told_twice_in_a_row_and_silence_between_does_not_count() -> None:
+    house = a_house()
+    house.venue.lose_accept = "before"
+    accepted(house)
+    for silent in (True, False, True, False):
+        house.venue.no_status, asked = silent, house.venue.asked["find"]
+        house.until(lambda asked=asked: house.venue.asked["find"] > asked)  # type: ignore[misc]
+    house.look()
+    assert house.blocks.locked(1)
+
+
+def test_a_block_that_lists_show_late_is_filled_and_not_cancelled_although_it_was_withdrawn_at_once() -> None:
+    house = a_house()
+    house.venue.lose_accept, house.venue.hide_blocks = "after", True
+    accepted(house)
+    go(house, 25)
+    assert house.blocks.locked(1)
+    house.venue.hide_blocks = False
+    go(house, 20)
+    assert house.books_agree()
+
+
+def test_a_block_of_which_one_leg_is_booked_is_not_believed_away_at_once_whatever_the_venue_says() -> None:
+    house = a_house()
+    house.venue.short = True
+    accepted(house)
+    house.venue.blocks.clear()
+    house.venue.end("r1", RFQStatus.ACTIVE)
+    go(house, 20)
+    assert house.venue.statuses == [RFQStatus.CANCELLED]
+    assert [leg.opened for leg in house.trade.legs] == [1, 0]
+    assert house.blocks.locked(1)
 
 
 def test_one_answer_after_a_long_silence_is_not_enough() -> None:
@@ -356,14 +405,36 @@ def test_a_death_between_the_fills_of_two_legs_books_the_other_one() -> None:
     assert house.books_agree()
 
 
-def test_a_block_order_that_no_accept_explains_stays_out_and_calls_a_person() -> None:
-    house = accepted(a_house())
+def an_unexplained(house: RFQHouse) -> RFQHouse:
+    """Die with an accept on its way, and lose from the journal what it was for."""
+    accepted(house)
     house.journal.events = [event for event in house.journal.events if not isinstance(event, BlockIntended)]
-    house = house.restart()
-    go(house, 3)
+    return house.restart()
+
+
+def test_a_block_order_that_no_accept_explains_stays_out_while_a_person_is_called() -> None:
+    house = an_unexplained(a_house())
+    go(house, 590)
     assert house.blocks.locked(1)
-    assert "no accept" in house.alerts.about("block unknown 1")[0].message
+    alert = house.alerts.about("block unknown 1")[0]
+    assert alert.severity is Severity.CRITICAL
+    assert "no accept" in alert.message
+    assert "block trades page" in alert.hint
     assert house.journal.of(ExecutionStarted)
+
+
+def test_a_block_order_that_no_accept_explains_is_given_up_in_the_end_so_that_its_trade_can_be_closed_or_written_off() -> None:
+    house = an_unexplained(a_house())
+    house.journal.fail_on = (OrderRefused,)
+    go(house, 610)
+    assert house.blocks.locked(1)
+    house.journal.fail_on = ()
+    go(house, 2)
+    assert not house.blocks.locked(1)
+    assert all(record.refused and record.retryable for record in house.records())
+    alert = house.alerts.about("block vanished 1")[0]
+    assert alert.severity is Severity.CRITICAL
+    assert "block trades page" in alert.hint
 
 
 # ---- what does not fit
@@ -409,5 +480,16 @@ def test_withdrawals_are_forgotten_in_the_end() -> None:
     house.until(lambda: house.last.progress is not Progress.WORKING)
     assert house.blocks.withdrawing("r1")
     house.clock.advance(timedelta(hours=3))
+    house.look()
+    assert not house.blocks.withdrawing("r1")
+
+
+def test_a_withdrawal_that_is_never_confirmed_is_forgotten_when_its_request_must_be_over() -> None:
+    house = RFQHouse(CALL, rfq=RFQParams(timeout_seconds=7))
+    house.venue.cancel_fails = 10**6
+    house.until(lambda: house.last.progress is not Progress.WORKING)
+    go(house, 600)
+    assert house.blocks.withdrawing("r1")
+    house.clock.advance(timedelta(hours=2))
     house.look()
     assert not house.blocks.withdrawing("r1")

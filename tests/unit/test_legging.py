@@ -129,7 +129,7 @@ def test_what_is_uncovered_is_counted_by_type_and_ratio(legs: tuple[LegPlan, ...
         ((a_plan(C70, SELL, "0.1"),), "0.05", False),  # a single leg cannot stand apart
     ],
 )
-def test_a_structure_stands_apart_by_a_lot_or_by_anything_uncovered(legs: tuple[LegPlan, ...], held: str, stands_apart: bool) -> None:  # noqa: FBT001
+def test_a_structure_stands_apart_by_a_lot_or_by_anything_uncovered(legs: tuple[LegPlan, ...], held: str, stands_apart: bool) -> None:
     assert apart(holding(legs, held)) is stands_apart
 
 

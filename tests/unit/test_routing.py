@@ -17,7 +17,7 @@ from trade_lifecycle import TradeState
 from tests.fakes import a_plan, a_quote, a_trade, an_account, an_option
 
 M = ExecutionMode
-RULES = RoutingThresholds()
+RULES = RoutingThresholds(smart_legs=2)
 YES = Verdict(True, "yes")
 ALL: Mapping[ExecutionMode, Verdict] = {M.LIMIT: YES, M.RFQ: YES, M.SMART: YES}
 CALL, PUT = an_option(50000), an_option(50000, OptionType.PUT)
@@ -65,7 +65,7 @@ def test_the_strike_notional_decides_at_each_threshold(notional: str, mode: Exec
 
 
 def test_the_thresholds_are_those_that_are_configured() -> None:
-    rules = RoutingThresholds(rfq_notional=Decimal(8000), smart_notional=Decimal(4000))
+    rules = RoutingThresholds(rfq_notional=Decimal(8000), smart_notional=Decimal(4000), smart_legs=2)
 
     assert chosen(a_strangle("8000"), rules=rules).mode is M.RFQ
     assert chosen(a_strangle("7999"), rules=rules).mode is M.SMART
@@ -221,7 +221,7 @@ def test_history_says_nothing_before_both_were_measured_often_enough(history: Ma
 
 
 def test_how_often_is_enough_is_configured() -> None:
-    rules = RoutingThresholds(min_history=2)
+    rules = RoutingThresholds(min_history=2, smart_legs=2)
 
     assert chosen(a_strangle("60000"), rules=rules, history={M.RFQ: cost("12", 2), M.SMART: cost("4", 2)}).mode is M.SMART
 
@@ -279,3 +279,8 @@ def test_a_route_is_one_that_accepted_or_the_last_resort(
     assert not (urgent and found.mode is M.RFQ)
     assert found.reason
     assert all(f"{mode} cannot: {verdict.reason}" in found.reason for mode, verdict in accepts.items() if not verdict.ok)
+
+
+def test_two_legs_are_chased_and_three_are_worked_in_chunks_unless_told_otherwise() -> None:
+    assert chosen(a_strangle("30000"), rules=RoutingThresholds()).mode is M.LIMIT
+    assert chosen(a_strangle("30000"), rules=RoutingThresholds(smart_legs=2)).mode is M.SMART

@@ -1,0 +1,183 @@
+"""Requests for quotes that no execution waits for any more, taken back: those whose answer was lost, and those an earlier life left open.
+
+Its one rule: withdrawn is only what can be nobody's but ours. A request whose id was never learned is known by its legs and by the time
+in which it can have been made; one whose id any execution of ours knows, or may be about to learn, is left to that execution.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from loguru import logger
+
+from clock import Clock
+from domain import RFQRequest
+from errors import ExchangeRejected, ExchangeUnavailable
+from events import ExecutionEvent, ExecutionStarted, RFQSent
+from order_ledger import Patience
+from ports import IoPool, RFQDirectory
+from rfq_story import Story, Terms, pictured, same_legs, stories
+
+LATE = timedelta(seconds=5)
+LIFE = timedelta(hours=1)
+ABANDONED, LOST = "abandoned", "lost"
+
+Key = tuple[int, int, datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """How a request whose answer was lost is looked for, market time.
+
+    `every` is how often, `lasting` how long after it can have been made (lists lag by up to 120 s, API 15, 14), `slack` how far beyond
+    the loss it may have been made, and how far the two clocks may differ.
+    """
+
+    every: timedelta = timedelta(seconds=10)
+    lasting: timedelta = timedelta(minutes=2)
+    slack: timedelta = LATE
+
+    @classmethod
+    def paced(cls, patience: Patience) -> "Looking":
+        """Return the spans stretched as a patience is where the market runs faster than the wall."""
+        return cls(every=patience.absence / 3, lasting=patience.absence * 4, slack=patience.absence / 6)
+
+
+@dataclass(slots=True)
+class _Search:
+    """One lost request: what it asked for, since and until when it can have been made, and how far looking for it has come."""
+
+    legs: Terms
+    since: datetime
+    until: datetime
+    next_look: datetime
+    wait: timedelta
+    looking: bool = False
+    looked: bool = False
+
+
+class RequestWatch:
+    """The requests of one venue that nobody may be waiting for; all methods run on the tick thread."""
+
+    def __init__(
+        self,
+        directory: RFQDirectory,
+        withdraw: Callable[[str], object],
+        reads: IoPool,
+        clock: Clock,
+        looking: Looking | None = None,
+    ) -> None:
+        """Take how a request is withdrawn: asked once for an id, that goes on until the request is over."""
+        self._directory, self._withdraw, self._reads, self._clock = directory, withdraw, reads, clock
+        self._spans = looking or Looking()
+        self._known: dict[str, datetime] = {}
+        self._asking: dict[Key, Terms] = {}
+        self._searches: dict[Key, _Search] = {}
+        self._left: dict[str, None] = {}
+
+    # ---- what executions tell
+
+    def asking(self, sent: RFQSent, legs: Terms) -> None:
+        """Note that a request is on its way: until it is answered, none with its legs is taken for a lost one."""
+        self._asking[_key(sent)] = legs
+
+    def answered(self, sent: RFQSent, answer: RFQRequest | Exception) -> None:
+        """Take the answer to a request: its id, or that it surely is not there, or else begin to look for it."""
+        legs = self._asking.pop(_key(sent), ())
+        if isinstance(answer, RFQRequest):
+            self.know(answer.request_id, answer.expires_at)
+        elif not isinstance(answer, ExchangeRejected | ExchangeUnavailable):
+            self._seek(sent, legs, self._clock.now())
+
+    def know(self, request_id: str, expires_at: datetime) -> None:
+        """Remember the id of a request of ours while the venue may list it."""
+        now = self._clock.now()
+        self._known = {known: end for known, end in self._known.items() if now < end + self._spans.lasting}
+        self._known[request_id] = expires_at
+
+    def looked(self, sent: RFQSent, now: datetime) -> bool:
+        """Look for a lost request if it is time to; tell whether that was done once at least, whatever came of it."""
+        search = self._searches.get(_key(sent))
+        if search is None:
+            return True
+        self._look(_key(sent), search, now)
+        return search.looked
+
+    # ---- restart and tick
+
+    def restore(self, events: Iterable[ExecutionEvent], active: Collection[int]) -> None:
+        """Find in what executions have journalled what an earlier life left behind; `active` are the trades that still go on.
+
+        Nothing is asked yet. Taken back is each request that may be open and that was abandoned, or whose trade has ended; looked for is
+        each that was sent and neither answered nor refused.
+        """
+        runs: dict[tuple[int, int], list[ExecutionEvent]] = {}
+        for event in events:
+            runs.setdefault((event.trade, event.run), []).append(event)
+        for (trade, _), written in runs.items():
+            legs = next((pictured(event.legs) for event in written if isinstance(event, ExecutionStarted)), ())
+            for story in stories(written):
+                self._resume(story, legs, goes_on=trade in active)
+
+    def _resume(self, story: Story, legs: Terms, *, goes_on: bool) -> None:
+        sent, opened, now = story.sent, story.opened, self._clock.now()
+        outcome = None if story.ended is None else story.ended.outcome
+        if opened is not None:
+            self.know(opened.request_id, opened.expires_at)
+            if now < opened.expires_at and (outcome == ABANDONED or (outcome is None and not goes_on)):
+                self._left[opened.request_id] = None
+        elif sent is not None and outcome in (None, LOST, ABANDONED):
+            self._seek(sent, legs, min(now, sent.at + self._spans.lasting))
+
+    def step(self, now: datetime) -> None:
+        """Take back what was left, and look for what was lost where it is time to; never blocks."""
+        for request_id in self._left:
+            logger.warning("request left open by an earlier life id={}: withdrawing it", request_id)
+            self._withdraw(request_id)
+        self._left.clear()
+        for key, search in list(self._searches.items()):
+            self._look(key, search, now)
+
+    # ---- looking
+
+    def _seek(self, sent: RFQSent, legs: Terms, lost_at: datetime) -> None:
+        now, spans = self._clock.now(), self._spans
+        if not legs or now >= lost_at + LIFE:
+            return
+        since, until = sent.at - spans.slack, lost_at + LATE + spans.slack
+        self._searches[_key(sent)] = _Search(legs, since, until, next_look=now + LATE, wait=spans.every)
+
+    def _look(self, key: Key, search: _Search, now: datetime) -> None:
+        if search.looking or now < search.next_look:
+            return
+        search.looking, search.next_look = True, now + search.wait
+        self._reads.run(self._directory.open_requests, lambda answer: self._saw(key, search, now, answer))
+
+    def _saw(self, key: Key, search: _Search, began: datetime, answer: Sequence[RFQRequest] | Exception) -> None:
+        """Withdraw the lost request where a list shows it; the last look is the first one that began when lists had surely caught up."""
+        search.looking, seen = False, not isinstance(answer, Exception)
+        if not isinstance(answer, Exception):
+            for request in answer:
+                seen = self._judged(search, request) and seen
+        elif not search.looked:
+            logger.warning("open requests unknown trade={} reason={}: asking again", key[0], answer)
+        search.looked, search.wait = True, self._spans.every if seen else min(search.wait * 2, self._spans.every * 6)
+        if (seen and began >= search.until + self._spans.lasting) or began >= search.until + LIFE:
+            self._searches.pop(key, None)
+            logger.info("lost request not looked for any more trade={} the list was told={}", key[0], seen)
+
+    def _judged(self, search: _Search, request: RFQRequest) -> bool:
+        """Withdraw a request if it is the lost one; tell whether that could be judged: it cannot while its own answer may be on the way."""
+        meant = search.since <= request.created_at <= search.until and same_legs(request.legs, search.legs)
+        if not meant or request.request_id in self._known:
+            return True
+        if any(same_legs(request.legs, legs) for legs in self._asking.values()):
+            return False
+        logger.info("lost request found id={} created={}: withdrawing it", request.request_id, request.created_at)
+        self.know(request.request_id, request.expires_at)
+        self._withdraw(request.request_id)
+        return True
+
+
+def _key(sent: RFQSent) -> Key:
+    return sent.trade, sent.run, sent.at
