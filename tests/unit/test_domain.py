@@ -105,6 +105,14 @@ def test_an_order_through_the_depth_pays_the_average_and_a_thin_book_says_none()
     assert book.average_price(Side.SELL, Decimal("0.5")) == 100
 
 
+def test_what_a_book_does_not_show_is_taken_at_its_last_price_where_that_is_asked_for() -> None:
+    levels = (Level(Decimal(100), Decimal(1)), Level(Decimal(110), Decimal(1)))
+    book = OrderBook(symbol="x", at=START, asks=levels)
+    assert book.average_price(Side.BUY, Decimal(4), beyond=True) == (100 + 3 * 110) / Decimal(4)
+    assert book.average_price(Side.BUY, Decimal(2), beyond=True) == 105
+    assert book.average_price(Side.SELL, Decimal(1), beyond=True) is None  # an empty side has no last price
+
+
 @pytest.mark.parametrize(("written", "exact"), [(0.1, "0.1"), ("9.50", "9.50"), (3, "3"), (Decimal("0.30"), "0.30")])
 def test_l15_a_number_is_what_is_written(written: float | str | Decimal, exact: str) -> None:
     assert str(decimal_of(written)) == exact

@@ -170,6 +170,17 @@ def test_l12_an_opening_that_cannot_be_traded_in_its_time_is_given_up() -> None:
     assert house.venue.received == []
 
 
+@pytest.mark.parametrize(("mode", "begins"), [(M.LIMIT, False), (M.SMART, True), (M.RFQ, True)])
+def test_l12_a_book_must_carry_the_whole_for_limit_orders_a_chunk_for_chunks_and_nothing_for_makers(
+    mode: ExecutionMode, begins: bool
+) -> None:
+    house = a_house(Told(M.RFQ), Told(M.SMART))
+    house.venue.books[CALL.symbol] = a_book("99", "101", size="0.3")
+    house.create(a_plan(CALL, Side.BUY, "1"), a_plan(PUT, Side.BUY, "1"), mode=mode, params=params_of(a_policy()))
+    house.tick(3)
+    assert bool(of(house, ExecutionStarted)) is begins
+
+
 def test_a_policy_that_does_not_ask_for_it_begins_without_a_bid() -> None:
     house = a_house()
     house.venue.show(a_quote(PUT, None, "101"))
