@@ -5,7 +5,7 @@ restart it writes as events through the log it was begun with, and finds there a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -267,9 +267,35 @@ class Executor(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driven:
+    """What became of a script's opening or close: the result of each execution that it took, in order, and how the trade stands.
+
+    `success` says that the trade holds all of it, or is flat again after a close, whichever way that was reached.
+    """
+
+    results: tuple[ExecutionResult, ...]
+    success: bool
+    reason: str = ""
+
+    @property
+    def legs(self) -> tuple[LegResult, ...]:
+        """Return what all executions together traded of each leg, by option and direction, giving back what was half opened included."""
+        legs: dict[tuple[str, Side], LegResult] = {}
+        for leg in (leg for result in self.results for leg in result.legs):
+            before = legs.get((leg.symbol, leg.side))
+            legs[leg.symbol, leg.side] = leg if before is None else _together(before, leg)
+        return tuple(legs.values())
+
+
+def _together(first: LegResult, then: LegResult) -> LegResult:
+    """Return a leg's result over two executions; what the first one wanted is what was wanted."""
+    return replace(first, filled=first.filled + then.filled, value=first.value + then.value, fees=first.fees + then.fees)
+
+
 class Driver(Protocol):
     """Drives one opening or close of a script to its end; blocks."""
 
-    def __call__(self, legs: Sequence[OptionLeg], mode: ExecutionMode, params: ExecutionParams, /) -> Sequence[ExecutionResult]:
-        """Trade the legs and return the result of each execution that it took, in order."""
+    def __call__(self, legs: Sequence[OptionLeg], mode: ExecutionMode, params: ExecutionParams, /) -> Driven:
+        """Trade the legs and return what became of it."""
         ...

@@ -96,10 +96,10 @@ class SmartOrderbookExecutor:
         if self.drive is None:
             raise ConfigError("the executor must be one of a built context")
         driven = self.drive(legs, self.mode, ExecutionParams(smart=config or SmartExecConfig()))
-        found = next((result for result in reversed(driven) if isinstance(result, SmartExecResult)), None)
+        found = next((result for result in reversed(driven.results) if isinstance(result, SmartExecResult)), None)
         if found is None:
-            raise RiskDenied("nothing was worked in chunks: " + ("; ".join(each.reason for each in driven) or "see the log"))
-        return found
+            raise RiskDenied(f"nothing was worked in chunks: {driven.reason}")
+        return replace(found, success=driven.success, reason=driven.reason, legs=driven.legs)
 
     def accepts(self, scene: Scene, /) -> Verdict:
         """Accept legs that are whole lots and at least the smallest order each; say which are not."""

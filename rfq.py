@@ -60,6 +60,9 @@ class Makers:
     reads: IoPool
 
 
+_UNASKED = RFQResult(mode=ExecutionMode.RFQ, success=False, reason="", legs=())
+
+
 class RFQExecutor:
     """Executes by block trades on one venue; structures below `min_notional` (strike x coins summed, USD) are not put to makers.
 
@@ -93,14 +96,16 @@ class RFQExecutor:
     def execute(self, legs: Sequence[OptionLeg], action: str = "buy", *, params: RFQParams | None = None) -> RFQResult:
         """Trade the legs as stated ("buy") or the other way round ("sell") and return what came of it: for scripts, it blocks.
 
-        It is a loop around the step of a trade of the strategy `script`; legs that reverse an open one close it. Nothing falls back to
-        the order book unless params say so. Raises ConfigError, RiskDenied or JournalError, nothing begun.
+        It is a loop around the step of a trade of the strategy `script`; legs that reverse an open one close it. An opening does not fall
+        back to the order book unless params say so; a close does, and the result tells of all of it. Raises ConfigError, RiskDenied,
+        ExchangeUnavailable or JournalError, nothing begun.
         """
         if self.drive is None or action not in ("buy", "sell"):
             raise ConfigError("action must be 'buy' or 'sell', and the executor one of a built context")
         turned = [leg if action == "buy" else replace(leg, side=leg.side.opposite) for leg in legs]
         driven = self.drive(turned, self.mode, ExecutionParams(rfq=params or RFQParams(fallback=RFQFallback.NONE)))
-        return next((result for result in reversed(driven) if isinstance(result, RFQResult)), _unasked(driven))
+        asked = next((result for result in reversed(driven.results) if isinstance(result, RFQResult)), _UNASKED)
+        return replace(asked, success=driven.success, reason=driven.reason, legs=driven.legs)
 
     def begin(self, scene: Scene, log: RunLog, /) -> "RFQExecution":  # noqa: ARG002 - each step brings its own scene
         """Begin an execution, or go on with one."""
@@ -309,6 +314,7 @@ class RFQExecution:
             return False
         self._note(best, Judged.ACCEPTED)
         blocks.accept(orders, self._log, request, best.quote)
+        self._quotes, self._polled_at = (), None  # should it be refused, the next one is taken from a list read afterwards
         return True
 
     def _offers(self) -> str:
@@ -361,9 +367,3 @@ class RFQExecution:
 
 def _working(reason: str) -> Advance:
     return Advance(progress=Progress.WORKING, reason=reason)
-
-
-def _unasked(driven: Sequence[ExecutionResult]) -> RFQResult:
-    """Return the result of a call that makers were not asked in, with why."""
-    reason = driven[-1].reason if driven else "makers could not be asked: see the log and the risk settings"
-    return RFQResult(mode=ExecutionMode.RFQ, success=False, reason=reason, legs=())

@@ -6,15 +6,17 @@ what an open one of them holds, the other way round, close it.
 
 from collections.abc import Callable, Sequence
 
+from clock import monotonic
 from domain import AccountSnapshot, ExecutionMode, ExecutionParams, OptionLeg
-from errors import RiskDenied
+from errors import ExchangeUnavailable, RiskDenied
 from events import LegPlan
-from execution import ExecutionResult
+from execution import Driven, ExecutionResult
 from execution_log import Run
 from lifecycle_manager import LifecycleManager
 from trade_lifecycle import TradeLifecycle, TradeState
 
 SCRIPT = "script"
+KNOWN_WITHIN = 60.0  # real seconds
 _BUSY = frozenset({TradeState.PENDING_OPEN, TradeState.OPENING, TradeState.PENDING_CLOSE, TradeState.CLOSING, TradeState.UNWINDING})
 
 
@@ -27,10 +29,11 @@ class ScriptDriver:
         lifecycle.bind(SCRIPT, ())
         lifecycle.on_executed(self._note)
 
-    def __call__(self, legs: Sequence[OptionLeg], mode: ExecutionMode, params: ExecutionParams, /) -> Sequence[ExecutionResult]:
-        """Open the legs, or close the script's trade that holds their reverse; return the result of each execution once that is over.
+    def __call__(self, legs: Sequence[OptionLeg], mode: ExecutionMode, params: ExecutionParams, /) -> Driven:
+        """Open the legs, or close the script's trade that holds their reverse; return what became of it once that is over.
 
-        Raises RiskDenied where entries are blocked or the legs would net against another trade's, ConfigError, JournalError.
+        Raises RiskDenied where entries are blocked or the legs would net against another trade's, ExchangeUnavailable where the account
+        cannot be read for KNOWN_WITHIN, ConfigError, JournalError; nothing begun.
         """
         self._know_account()
         held = self._held_reverse(legs)
@@ -48,13 +51,23 @@ class ScriptDriver:
         while self._of(number).state in _BUSY:
             self._tick()
             self._wait()
-        return tuple(result for trade, result in self._ended if trade == number)
+        trade = self._of(number)
+        done = trade.state is TradeState.CLOSED if held is not None else trade.state is TradeState.OPEN and trade.complete
+        return Driven(results=tuple(result for of, result in self._ended if of == number), success=done, reason=self._why(trade, done=done))
+
+    def _why(self, trade: TradeLifecycle, *, done: bool) -> str:
+        """Say how it went: what each execution that fell short said, and what the trade is now if it is not what was asked for."""
+        said = [result.reason for of, result in self._ended if of == trade.number and result.reason]
+        return "; ".join(said if done else [*said, f"the trade is {trade.state}{f': {trade.reason}' if trade.reason else ''}"])
 
     def _note(self, run: Run, result: ExecutionResult) -> None:
         self._ended.append((run.started.trade, result))
 
     def _know_account(self) -> None:
-        while not self._tick().valid:
+        deadline = monotonic() + KNOWN_WITHIN
+        while not (account := self._tick()).valid:
+            if monotonic() >= deadline:
+                raise ExchangeUnavailable("script", "account", account.reason or "it could not be read")
             self._wait()
 
     def _of(self, number: int) -> TradeLifecycle:

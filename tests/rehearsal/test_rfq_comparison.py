@@ -126,7 +126,7 @@ def test_l22_quotes_that_vanish_at_acceptance_trade_nothing_and_the_fallback_tra
     once_each_way(trader_beside, exchange.ledger())
 
 
-@pytest.mark.parametrize(("timeout", "waited"), [(20, True), (5, False)], ids=["in time", "too late"])
+@pytest.mark.parametrize(("timeout", "waited"), [(20, True), pytest.param(5, False, marks=pytest.mark.soak)], ids=["in time", "too late"])
 def test_late_makers_are_waited_for_as_long_as_was_said(trader_beside: Trader, exchange: Exchange, timeout: float, *, waited: bool) -> None:
     exchange.fault("engine", account="trader", makers_worse_pct=-2, makers_late_seconds=4)
     trader_beside.start("--strategies-file", str(a_strategies_file(trader_beside.home, timeout=timeout)))

@@ -142,15 +142,19 @@ with scripting.session() as context:
     refused(lambda: context.smart.execute_smart_multi_leg([replace(leg, qty=Decimal("0.005")) for leg in legs]))
     small = context.rfq.execute([replace(leg, qty=Decimal("0.01")) for leg in legs])
     print(small.success, small.legs, small.reason)
+    context.opened.journal.set_meta(needs_attention="a page of it was damaged")
+with scripting.session() as context:
+    refused(lambda: context.rfq.execute(strangle_of(context.market)))
 """
     answer = run(trader, BEGIN + code)
 
     assert answer.returncode == 0, answer.stderr
-    action, blocked, also_blocked, dust, small = answer.stdout.splitlines()
+    action, blocked, also_blocked, dust, small, damaged = answer.stdout.splitlines()
     assert action.startswith("ConfigError: action must be 'buy' or 'sell'")
     assert blocked == also_blocked == "RiskDenied: nothing is opened: holiday until Monday"
     assert dust.startswith("RiskDenied: nothing was worked in chunks")
     assert small.startswith("False ()")
+    assert damaged == "RiskDenied: nothing is opened: a page of it was damaged; look, then --acknowledge"
     assert ledger_on_disk(trader.state / "exchange").orders == []
 
 

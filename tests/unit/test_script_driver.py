@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from domain import AccountSnapshot, ExecutionMode, ExecutionParams, OptionLeg, OptionType, Side, unknown_account
-from errors import RiskDenied
-from execution import ExecutionResult
+from errors import ExchangeUnavailable, RiskDenied
+from execution import Driven, ExecutionResult, LegResult
 from script_driver import SCRIPT, ScriptDriver
 from trade_lifecycle import TradeState
 
@@ -48,7 +48,9 @@ class Stage:
 
     def call(self, legs: Sequence[OptionLeg] = PAIR, params: ExecutionParams | None = None) -> Sequence[ExecutionResult]:
         """Do what an executor's blocking call does."""
-        return self.drive(legs, ExecutionMode.LIMIT, params or ExecutionParams())
+        driven = self.drive(legs, ExecutionMode.LIMIT, params or ExecutionParams())
+        assert driven.success is all(result.success for result in driven.results)
+        return driven.results
 
 
 @pytest.fixture
@@ -156,3 +158,22 @@ def test_what_a_script_opened_before_a_restart_is_closed_by_the_next_one(stage: 
     assert result.success
     assert states(again) == [TradeState.CLOSED]
     assert venue_holds(again.house.venue) == {}
+
+
+def test_what_several_executions_traded_is_told_together() -> None:
+    one = LegResult(symbol="a", side=Side.BUY, wanted=Decimal(2), filled=Decimal(1), value=Decimal(100), fees=Decimal(1))
+    rest = replace(one, wanted=Decimal(1), value=Decimal(110))
+    back = replace(one, side=Side.SELL, value=Decimal(90))
+    results = [ExecutionResult(mode=ExecutionMode.LIMIT, success=True, reason="", legs=legs) for legs in ((one,), (rest, back))]
+    driven = Driven(results=tuple(results), success=True)
+    assert driven.legs == (replace(one, filled=Decimal(2), value=Decimal(210), fees=Decimal(2)), back)
+    assert driven.legs[0].average_price == 105
+
+
+def test_an_account_that_cannot_be_read_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+    stage.unknown = ENOUGH
+    monkeypatch.setattr("script_driver.KNOWN_WITHIN", 0.0)
+    with pytest.raises(ExchangeUnavailable, match="unreachable"):
+        stage.drive(PAIR, ExecutionMode.LIMIT, ExecutionParams())
+    assert stage.house.manager.trades == ()
