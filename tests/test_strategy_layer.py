@@ -285,8 +285,8 @@ def test_a_declared_mode_opens_and_closes(mode: ExecutionMode) -> None:
 
 
 @pytest.mark.parametrize(
-    ("qty", "mode"), [("0.01", ExecutionMode.LIMIT), ("0.1", ExecutionMode.SMART), ("0.5", ExecutionMode.RFQ)]
-)  # strikes of 60,000 and 70,000: 1,300, 13,000 and 65,000 USD
+    ("qty", "mode"), [("0.01", ExecutionMode.LIMIT), ("0.1", ExecutionMode.LIMIT), ("0.5", ExecutionMode.RFQ)]
+)  # two legs, strikes of 60,000 and 70,000: 1,300, 13,000 and 65,000 USD
 def test_auto_is_decided_by_the_strike_notional_for_opening_and_for_closing(qty: str, mode: ExecutionMode) -> None:
     floor = Floor(legs=the_legs(qty), execution_mode="auto", exit_conditions=[max_hold_hours(0.005)], max_trades_per_day=1).tick(80)
 
