@@ -24,6 +24,7 @@ from trade_execution import TradeExecutor
 SLACK = timedelta(minutes=1)
 FORGET = timedelta(hours=2)
 ENOUGH_NOES = 2
+HOPELESS = 3  # times the patience for vanished orders
 
 
 @dataclass(slots=True)
@@ -98,6 +99,12 @@ class BlockDesk:
         """Tell whether a block of the trade is out whose end is not booked: then nothing else of the trade may be sent."""
         return any(record.block for record in self._executor.live_orders(trade))
 
+    def hopeless(self, trade: int) -> bool:
+        """Tell whether the end of a trade's block has been asked for in vain for so long that only a person can say it."""
+        accept = self._accepts.get(trade)
+        doubted = None if accept is None else accept.doubted_at
+        return doubted is not None and self._clock.now() >= doubted + HOPELESS * self._patience.vanished
+
     def orders(self, scene: Scene, quote: RFQQuote) -> tuple[NewOrder, ...]:
         """Return our orders that taking a quote would trade, each passed by the gate, sending nothing.
 
@@ -141,10 +148,10 @@ class BlockDesk:
         )
         self._accepts[accept.trade] = accept
         logger.info(
-            "block accepted trade={} request={} quote={} cost={}", accept.trade, request.request_id, quote.quote_id, quote.total_cost
+            "block accept sent trade={} request={} quote={} cost={}", accept.trade, request.request_id, quote.quote_id, quote.total_cost
         )
         lane = self._urgent if reduces else self._writes
-        lane.run(lambda: self._send(request, quote, now, reduces=reduces), lambda outcome: self._answered(accept, outcome))
+        lane.run(lambda: self._send(request, quote, now), lambda outcome: self._answered(accept, outcome))
 
     def withdraw(self, request_id: str) -> Withdrawal:
         """Want a request gone; the venue is asked until it says that the request is over, also if nobody asks here again."""
@@ -173,10 +180,10 @@ class BlockDesk:
 
     # ---- accepting
 
-    def _send(self, request: RFQRequest, quote: RFQQuote, decided_at: datetime, *, reduces: bool) -> BlockTrade:
-        """Accept from a worker; an opening one that waited too long for it is not sent: its quote was compared with another market."""
+    def _send(self, request: RFQRequest, quote: RFQQuote, decided_at: datetime) -> BlockTrade:
+        """Accept from a worker; one that waited too long for it is not sent: its quote was compared with another market."""
         waited = self._clock.now() - decided_at
-        if not reduces and waited > self._patience.send_within:
+        if waited > self._patience.send_within:
             reason = f"not sent: it waited {waited.total_seconds():.0f} s for a worker"
             raise ExchangeUnavailable("daemon", f"accept of quote {quote.quote_id}", reason)
         return self._gateway.accept(request, quote)
@@ -269,6 +276,8 @@ class BlockDesk:
         hint = "look at the venue's block trades page and the positions now: what did trade there is managed by nobody"
         self._alerts.alert(Severity.CRITICAL, f"block vanished {name.trade}", f"{message} and is given up as not traded", hint)
         self._executor.refuse(name, "it belongs to no accept in the journal", now, retryable=True)
+        if not any(record.client_id == name for record in self._executor.ledger.live(block=True)):
+            self._unexplained.pop(name, None)
 
     def _recovered(self, intended: BlockIntended, run: Run, now: datetime) -> _Accept:
         return _Accept(
@@ -305,6 +314,7 @@ class BlockDesk:
                 accept.noes = accept.cancelled = 0
             case _:
                 logger.warning("block query failed trade={} request={} reason={}", accept.trade, accept.request_id, answer)
+                self._call(accept, f"the venue cannot be asked about the block on request {accept.request_id}: {answer}")
 
     def _denied(self, accept: _Accept, status: RFQStatus | None) -> None:
         """Believe that no block traded once the venue has said so often enough and long enough after the accept.

@@ -106,6 +106,7 @@ class ExecutionDesk:
         self._running: dict[int, _Running] = {}
         self._listeners: list[Ended] = []
         self._told: dict[int, tuple[str, datetime]] = {}
+        self._waiting: dict[tuple[int, Purpose], datetime] = {}  # since when a phase's books are waited for
         self._live: tuple[datetime | None, dict[str, list[OrderRecord]]] = (None, {})
 
     # ---- what the lifecycle asks
@@ -126,7 +127,9 @@ class ExecutionDesk:
         if due is not None:
             return self._remedy(scene, due)
         running = running or self._resumed(scene)
-        return self._begun(scene) if running is None else self._stepped(scene, running)
+        standing = self._begun(scene) if running is None else self._stepped(scene, running)
+        given_up = standing.outcome is Outcome.GIVEN_UP
+        return WORKING if given_up and not self.withdraw(trade, standing.reason) else standing  # an order may be out without a run
 
     def withdraw(self, trade: TradeLifecycle, reason: str) -> bool:
         """Take back all that is out of a trade and end its execution; tell whether nothing is out any more."""
@@ -167,6 +170,8 @@ class ExecutionDesk:
         """Drop what is kept of a trade that has ended."""
         self._running.pop(trade, None)
         self._told.pop(trade, None)
+        for purpose in Purpose:
+            self._waiting.pop((trade, purpose), None)
         self._log.forget(trade)
         self._guard.forget(trade)
         for executor in self._executors.values():
@@ -186,6 +191,8 @@ class ExecutionDesk:
         match advance.progress:
             case Progress.WORKING:
                 return Standing(Outcome.WORKING, advance.reason, advance.stuck or {})
+            case Progress.DONE if scene.purpose.reduces and not scene.trade.flat:  # the venue says that less is held than our books
+                return Standing(Outcome.WORKING, "what is left is not held by the venue's account")
             case Progress.DONE:
                 self._end(running, success=True, reason="")
                 return WORKING if running.run.started.remedy is not None and scene.wanted else Standing(Outcome.DONE)
@@ -250,15 +257,17 @@ class ExecutionDesk:
         if unseen is not None:
             return Standing(Outcome.WORKING, unseen)
         chosen = self._route(scene)
-        if chosen is None:
-            return Standing(Outcome.GIVEN_UP, "makers were to be asked, and cannot be")
+        if isinstance(chosen, str):
+            return Standing(Outcome.GIVEN_UP, chosen)
         return self._unready(scene, chosen.mode) or self._begin(scene, chosen)
 
     def _unseen(self, scene: Scene) -> str | None:
-        """Say which books an opening still waits for before it is decided on; None if it does not."""
-        quoted = {symbol for symbol, quote in scene.quotes.items() if quote.underlying_price is not None and symbol in scene.books}
-        missing = [leg.instrument.symbol for leg in scene.wanted if leg.instrument.symbol not in quoted]
-        waits = missing and not scene.purpose.reduces and scene.now - scene.trade.phase_at < self._rules.books_within
+        """Say which books a phase still waits for before it is decided on; None if it does not. What is urgent waits for a price only."""
+        seen = {symbol for symbol, quote in scene.quotes.items() if quote.underlying_price is not None}
+        known = seen if scene.urgent else seen & scene.books.keys()
+        missing = [leg.instrument.symbol for leg in scene.wanted if leg.instrument.symbol not in known]
+        begun = self._waiting.setdefault((scene.trade.number, scene.purpose), scene.now)
+        waits = missing and scene.now - begun < self._rules.books_within
         return f"waiting for the books of {', '.join(missing)}" if waits else None
 
     def _unready(self, scene: Scene, mode: ExecutionMode) -> Standing | None:
@@ -274,8 +283,8 @@ class ExecutionDesk:
         patience = timedelta(seconds=params.max_requote_rounds * params.fill_timeout_seconds)
         return Standing(Outcome.GIVEN_UP if scene.now - scene.trade.phase_at >= patience else Outcome.WORKING, ready.reason)
 
-    def _route(self, scene: Scene) -> Route | None:
-        """Return how a phase begins: as declared where that can be done, by the router for `auto`, else as the fallback says."""
+    def _route(self, scene: Scene) -> Route | str:
+        """Return how a phase begins: as declared where that can be done, by the router for `auto`, else by the fallback; or why not."""
         trade = scene.trade
         if scene.purpose is Purpose.UNWIND:
             return Route(M.LIMIT, "what filled is given back at once")
@@ -287,7 +296,8 @@ class ExecutionDesk:
         if verdict.ok:
             return Route(trade.mode, f"the strategy says {trade.mode}")
         mode = self._fallback(scene, trade.mode)
-        return None if mode is None else Route(mode, f"{trade.mode} cannot: {verdict.reason}")
+        why = f"{trade.mode} cannot: {verdict.reason}"
+        return why if mode is None else Route(mode, why)
 
     def _fallback(self, scene: Scene, mode: ExecutionMode) -> ExecutionMode | None:
         """Return the mode that goes on where one cannot; a close always goes on. None: give up."""
@@ -305,7 +315,9 @@ class ExecutionDesk:
             due = self._guard.breach(scene, f"{mode}: {reason}", exhausted=True)
             return WORKING if due is None else self._remedy(scene, due)
         after = self._fallback(scene, M.RFQ) if mode is M.RFQ and last.started.remedy is None else None
-        return Standing(Outcome.GIVEN_UP, reason) if after is None else self._begin(scene, Route(after, f"after {mode}: {reason}"))
+        if after is None:
+            return Standing(Outcome.GIVEN_UP, reason)
+        return self._unready(scene, after) or self._begin(scene, Route(after, f"after {mode}: {reason}"))
 
     def _remedy(self, scene: Scene, due: Due) -> Standing:
         """Begin a remedy, once nothing of the present execution is out."""

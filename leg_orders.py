@@ -46,6 +46,8 @@ class Cancel:
 class LegSight:
     """One leg as a step sees it: what it still misses, how much of that may go out now, and its own orders of this purpose, oldest first.
 
+    A block that was refused says nothing of the book: of block orders only live ones are among them.
+
     Coins. `room` is what the legging policy leaves it now, `missing` what it wants in the end; both count what its live order may fill.
     `follows` says that its room depends on other legs; `since` is when the execution began that looks.
     """
@@ -97,7 +99,7 @@ class LegOrders:
                 side=scene.side(leg),
                 missing=scene.missing(leg),
                 room=rooms[index],
-                orders=self._executor.ledger.of(trade.number, index, purpose),
+                orders=[order for order in self._executor.ledger.of(trade.number, index, purpose) if order.live or not order.block],
                 since=since,
                 follows=behind[index],
             )
@@ -172,8 +174,9 @@ def wait_for(sight: LegSight, now: datetime, timeout: timedelta) -> str | None:
 
 
 def tripped(sight: LegSight, purpose: Purpose, rounds: int) -> bool:
-    """Tell whether so many closing orders went out for a leg that something must be wrong: then each waits a minute."""
-    return purpose.reduces and len(sight.orders) >= max(BREAKER_ATTEMPTS, 2 * rounds)
+    """Tell whether this execution sent so many closing orders for a leg that something must be wrong: then each waits a minute."""
+    sent = sum(order.sent_at >= sight.since for order in sight.orders)
+    return purpose.reduces and sent >= max(BREAKER_ATTEMPTS, 2 * rounds)
 
 
 def _backoff(orders: Sequence[OrderRecord]) -> timedelta:

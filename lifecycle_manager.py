@@ -180,11 +180,15 @@ class LifecycleManager:
     def write_off(self, number: int, reason: str) -> None:
         """End a quarantined trade whose holding a person has closed at the venue; its result counts only what we know of.
 
-        Raises InvariantBroken while an order of it is out; else as force_close does.
+        The person has looked at its blocks too: one whose end is not known is given up. Raises InvariantBroken while another order of it
+        is out; else as force_close does.
         """
-        trade = self._book[number]
-        if self._venue_of(trade).executor.live_orders(number):
+        trade, executor = self._book[number], self._venue_of(self._book[number]).executor
+        live = executor.live_orders(number)
+        if any(not order.block or trade.state is not S.QUARANTINED for order in live):
             raise InvariantBroken(f"trade {number} has an order out: wait until its end is known")
+        for order in live:
+            executor.refuse(order.client_id, "a person wrote its trade off", self._clock.now(), retryable=False)
         self._book.apply(TradeWrittenOff(at=self._clock.now(), trade=number, reason=reason))
 
     # ---- restart

@@ -70,7 +70,8 @@ class NakedLegGuard:
             self._alert(scene, "waits", told, "it is still being closed; close it by hand if it must not wait")
             return None
         remedy = remedies[taken]
-        self._alert(scene, remedy, f"{told}; now: {remedy}", "no action needed; see LeggingPolicy in the strategy")
+        hint = "watch it: it is kept as it is" if remedy is Remedy.HOLD else "no action needed; see LeggingPolicy in the strategy"
+        self._alert(scene, remedy, f"{told}; now: {remedy}", hint)
         run.write(LeggingBreached, remedy=remedy, reason=reason, exhausted=exhausted)
         return Due(remedy, reason, exhausted)
 
@@ -106,7 +107,8 @@ class NakedLegGuard:
 
     def _alert(self, scene: Scene, step: str, message: str, hint: str) -> None:
         """Call a person; each step is a cause of its own, so that the cool-down of one does not hide the next."""
-        self._alerts.alert(Severity.CRITICAL, f"half filled {scene.trade.id} {step}", message, hint)
+        acted = step in (Remedy.CROSS, Remedy.RFQ, Remedy.UNWIND)
+        self._alerts.alert(Severity.WARNING if acted else Severity.CRITICAL, f"half filled {scene.trade.id} {step}", message, hint)
 
 
 def _taken(marks: Sequence[ExecutionEvent]) -> list[LeggingBreached]:

@@ -25,7 +25,16 @@ from domain import (
     Verdict,
     whole_lots,
 )
-from errors import ConfigError, ExchangeRejected, ExchangeUnavailable, OrderAlreadyFinal, OrderNotFound, RiskDenied, SizeRejected
+from errors import (
+    ConfigError,
+    ExchangeRejected,
+    ExchangeUnavailable,
+    InvariantBroken,
+    OrderAlreadyFinal,
+    OrderNotFound,
+    RiskDenied,
+    SizeRejected,
+)
 from events import BlockIntended, RFQEnded, RFQOpened, RFQQuoted, RFQSent
 from execution import Advance, Driver, ExecutionResult, Progress, RunLog, Scene, book_cost, leg_results
 from ports import Alerts, IoPool, RFQDirectory, RFQGateway
@@ -37,6 +46,7 @@ __all__ = ["OptionLeg", "RFQExecution", "RFQExecutor", "RFQQuote", "RFQResult"]
 
 MIN_NOTIONAL = Decimal(50000)
 MOST_REQUESTS = 2
+MOST_ACCEPTS = 3
 UNSENT = "unsent"
 
 
@@ -136,6 +146,8 @@ class RFQExecution:
 
     def step(self, scene: Scene, /) -> Advance:
         """Look once: ask, wait, judge, take or walk away; at most one write goes out."""
+        if self._makers.blocks.hopeless(scene.trade.number):
+            raise InvariantBroken(f"what became of the block of trade {scene.trade.number} cannot be found out at the venue")
         if self._makers.blocks.locked(scene.trade.number):
             return _working("waiting for what became of the accepted quote")
         story = told(self._log)
@@ -248,6 +260,8 @@ class RFQExecution:
         request = self._request = self._request or rebuilt(opened, scene.wanted)
         self._poll(request, now, params)
         judged = self._judged(scene)
+        if (over := self._no_more(scene, opened)) is not None:
+            return over
         age = now - opened.at
         best = next((each for each in judged if each.verdict is Judged.GOOD), None)
         if best is not None and age >= timedelta(seconds=params.gather_seconds) and self._take(scene, request, best):
@@ -257,6 +271,15 @@ class RFQExecution:
         if age >= timedelta(seconds=params.timeout_seconds):
             return self._leave(self._offers())
         return _working(self._offers())
+
+    def _no_more(self, scene: Scene, opened: RFQOpened) -> Advance | None:
+        """Say why no quote may be taken now: too many were refused, or a close does not know what is held; a block knows no reduce-only."""
+        if len(self._log.written(BlockIntended)) >= MOST_ACCEPTS:
+            return self._leave(f"{MOST_ACCEPTS} quotes were refused when they were taken")
+        if not scene.purpose.reduces or scene.trade.simulated or scene.clamps is not None:
+            return None
+        late = scene.now - opened.at >= timedelta(seconds=scene.trade.params.rfq.timeout_seconds)
+        return self._leave("what is held is not known") if late else _working("waiting until it is known what is held")
 
     def _poll(self, request: RFQRequest, now: datetime, params: RFQParams) -> None:
         due = self._polled_at is None or now >= self._polled_at + timedelta(seconds=params.poll_seconds)

@@ -4,11 +4,12 @@ A script's structures are trades like any other, of the strategy `script`: journ
 what an open one of them holds, the other way round, close it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 
 from clock import monotonic
-from domain import AccountSnapshot, ExecutionMode, ExecutionParams, OptionLeg
-from errors import ExchangeUnavailable, RiskDenied
+from domain import AccountSnapshot, ExecutionMode, ExecutionParams, OptionLeg, whole_lots
+from errors import ConfigError, ExchangeUnavailable, RiskDenied
 from events import LegPlan
 from execution import Driven, ExecutionResult
 from execution_log import Run
@@ -17,6 +18,7 @@ from trade_lifecycle import TradeLifecycle, TradeState
 
 SCRIPT = "script"
 KNOWN_WITHIN = 60.0  # real seconds
+_LEAVING = frozenset({TradeState.PENDING_CLOSE, TradeState.CLOSING})
 _BUSY = frozenset({TradeState.PENDING_OPEN, TradeState.OPENING, TradeState.PENDING_CLOSE, TradeState.CLOSING, TradeState.UNWINDING})
 
 
@@ -32,12 +34,17 @@ class ScriptDriver:
     def __call__(self, legs: Sequence[OptionLeg], mode: ExecutionMode, params: ExecutionParams, /) -> Driven:
         """Open the legs, or close the script's trade that holds their reverse; return what became of it once that is over.
 
-        Raises RiskDenied where entries are blocked or the legs would net against another trade's, ExchangeUnavailable where the account
-        cannot be read for KNOWN_WITHIN, ConfigError, JournalError; nothing begun.
+        A call that is made again while its trade is still on its way, as after a kill, goes on with that trade. Raises RiskDenied where
+        entries are blocked or the legs would net against another trade's, ExchangeUnavailable where the account cannot be read for
+        KNOWN_WITHIN, ConfigError, JournalError; nothing begun.
         """
+        _refuse_what_cannot_trade(legs)
+        resumed = self._resumed(legs)
         self._know_account()
-        held = self._held_reverse(legs)
-        if held is not None:
+        held = self._held_reverse(legs) if resumed is None else None
+        if resumed is not None:
+            number = resumed.number
+        elif held is not None:
             number = held.number
             self._lifecycle.force_close(number, "the script says so")
         else:
@@ -52,7 +59,8 @@ class ScriptDriver:
             self._tick()
             self._wait()
         trade = self._of(number)
-        done = trade.state is TradeState.CLOSED if held is not None else trade.state is TradeState.OPEN and trade.complete
+        closing = held is not None or (resumed is not None and resumed.state in _LEAVING)
+        done = trade.state is TradeState.CLOSED if closing else trade.state is TradeState.OPEN and trade.complete
         return Driven(results=tuple(result for of, result in self._ended if of == number), success=done, reason=self._why(trade, done=done))
 
     def _why(self, trade: TradeLifecycle, *, done: bool) -> str:
@@ -73,10 +81,35 @@ class ScriptDriver:
     def _of(self, number: int) -> TradeLifecycle:
         return next(trade for trade in self._lifecycle.trades if trade.number == number)
 
-    def _held_reverse(self, legs: Sequence[OptionLeg]) -> TradeLifecycle | None:
-        wanted = sorted((leg.instrument.symbol, leg.side.sign * leg.qty) for leg in legs)
+    def _resumed(self, legs: Sequence[OptionLeg]) -> TradeLifecycle | None:
+        """Return the script's trade that an earlier call with these legs began and that is still on its way, as after a kill."""
+        wanted = _terms((leg.instrument.symbol, leg.side.sign * leg.qty) for leg in legs)
         for trade in self._lifecycle.active_trades_for_strategy(SCRIPT):
-            held = sorted((leg.option.symbol, -leg.held) for leg in trade.legs)
+            sign = -1 if trade.state in _LEAVING else 1
+            asked = _terms((leg.option.symbol, sign * leg.side.sign * leg.target) for leg in trade.legs)
+            if trade.state in _BUSY and trade.state is not TradeState.PENDING_OPEN and asked == wanted:
+                return trade
+        return None
+
+    def _held_reverse(self, legs: Sequence[OptionLeg]) -> TradeLifecycle | None:
+        wanted = _terms((leg.instrument.symbol, leg.side.sign * leg.qty) for leg in legs)
+        for trade in self._lifecycle.active_trades_for_strategy(SCRIPT):
+            held = _terms((leg.option.symbol, -leg.held) for leg in trade.legs)
             if trade.state is TradeState.OPEN and held == wanted:
                 return trade
         return None
+
+
+def _terms(legs: Iterable[tuple[str, Decimal]]) -> list[tuple[str, Decimal]]:
+    return sorted(legs)
+
+
+def _refuse_what_cannot_trade(legs: Sequence[OptionLeg]) -> None:
+    """Raise ConfigError for no legs, or for quantities that are not whole lots: nothing is begun."""
+    problems = [
+        f"{leg.qty} of {leg.instrument.symbol} is not a whole number of lots of {leg.instrument.lot}"
+        for leg in legs
+        if leg.qty <= 0 or leg.qty != whole_lots(leg.qty, leg.instrument.lot)
+    ]
+    if problems or not legs:
+        raise ConfigError(problems or "give at least one leg")

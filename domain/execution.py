@@ -1,9 +1,9 @@
 """How a trade is executed, as a user declares it: each mode's parameters, and what to do while a structure is half filled."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from math import inf, isfinite
 
 from domain.enums import ExecutionMode
 from domain.numbers import decimal_of
@@ -36,11 +36,59 @@ class RFQFallback(StrEnum):
     NONE = "none"
 
 
-def _checked(owner: str, rows: Iterable[tuple[str, object, str, bool]]) -> None:
-    """Raise ConfigError with every row (name, value, what it must be, whether it is) that is not good."""
-    problems = [f"{owner}: {name} must be {what}, not {value!r}" for name, value, what, good in rows if not good]
-    if problems:
-        raise ConfigError(problems)
+class _Problems:
+    """Checks the fields of one declared value, puts the exact form in place, and tells of everything that is wrong at once."""
+
+    def __init__(self, value: object) -> None:
+        self._value, self._owner = value, type(value).__name__
+        self._found: list[str] = []
+
+    def number(self, name: str, what: str, low: float, high: float = inf, *, above: bool = False, none: bool = False) -> None:
+        """Want a finite number from low (or above it) to high."""
+        given: object = getattr(self._value, name)
+        if given is None and none:
+            return
+        good = isinstance(given, int | float | Decimal) and not isinstance(given, bool) and isfinite(given)
+        if not good or not low <= given <= high or (above and given == low):  # type: ignore[operator]
+            self.wrong(name, what)
+
+    def whole(self, name: str, low: int, high: int) -> None:
+        """Want a whole number from low to high."""
+        given: object = getattr(self._value, name)
+        if not isinstance(given, int) or isinstance(given, bool) or not low <= given <= high:
+            self.wrong(name, f"a whole number from {low} to {high}")
+
+    def amount(self, name: str, what: str, *, above: bool = False) -> None:
+        """Want an exact number of zero or more (or above it), however it is written."""
+        try:
+            exact = decimal_of(getattr(self._value, name))
+        except ValueError:
+            self.wrong(name, what)
+            return
+        object.__setattr__(self._value, name, exact)
+        if exact < 0 or (above and exact == 0):
+            self.wrong(name, what)
+
+    def word(self, name: str, words: type[StrEnum]) -> None:
+        """Want one of some words."""
+        try:
+            object.__setattr__(self._value, name, words(getattr(self._value, name)))
+        except ValueError:
+            self.wrong(name, f"one of {', '.join(words)}")
+
+    def one_of(self, name: str, kind: type) -> None:
+        """Want a value of a type."""
+        if not isinstance(getattr(self._value, name), kind):
+            self.wrong(name, "True or False" if kind is bool else f"of type {kind.__name__}")
+
+    def wrong(self, name: str, what: str) -> None:
+        """Note that a field is not what it must be."""
+        self._found.append(f"{self._owner}: {name} must be {what}, not {getattr(self._value, name)!r}")
+
+    def tell(self) -> None:
+        """Raise ConfigError with all that is wrong, if anything is."""
+        if self._found:
+            raise ConfigError(self._found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,29 +117,20 @@ class SmartExecConfig:
     pause_between_chunks: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("reprice_price_threshold", "min_order_qty"):
-            object.__setattr__(self, name, decimal_of(getattr(self, name)))
-        try:
-            object.__setattr__(self, "quoting_strategy", QuotingStrategy(self.quoting_strategy))
-        except ValueError:
-            words = ", ".join(QuotingStrategy)
-            raise ConfigError(f"SmartExecConfig: quoting_strategy must be one of {words}, not {self.quoting_strategy!r}") from None
-        _checked(
-            "SmartExecConfig",
-            (
-                ("chunk_count", self.chunk_count, "from 1 to 100", 1 <= self.chunk_count <= 100),
-                ("time_per_chunk", self.time_per_chunk, "zero or more", self.time_per_chunk >= 0),
-                ("reprice_interval", self.reprice_interval, "10 or more", self.reprice_interval >= 10),
-                ("reprice_price_threshold", self.reprice_price_threshold, "zero or more", self.reprice_price_threshold >= 0),
-                ("min_order_qty", self.min_order_qty, "above zero", self.min_order_qty > 0),
-                ("aggressive_attempts", self.aggressive_attempts, "from 0 to 100", 0 <= self.aggressive_attempts <= 100),
-                ("aggressive_wait_seconds", self.aggressive_wait_seconds, "above zero", self.aggressive_wait_seconds > 0),
-                ("aggressive_retry_pause", self.aggressive_retry_pause, "zero or more", self.aggressive_retry_pause >= 0),
-                ("spread_pct", self.spread_pct, "from 0 to 100", 0 <= self.spread_pct <= 100),
-                ("max_cross_pct", self.max_cross_pct, "from 0 to 100", 0 <= self.max_cross_pct <= 100),
-                ("pause_between_chunks", self.pause_between_chunks, "zero or more", self.pause_between_chunks >= 0),
-            ),
-        )
+        check = _Problems(self)
+        check.whole("chunk_count", 1, 100)
+        check.number("time_per_chunk", "a number of seconds, zero or more", 0)
+        check.word("quoting_strategy", QuotingStrategy)
+        check.number("reprice_interval", "a number of seconds, 10 or more", 10)
+        check.amount("reprice_price_threshold", "a number of USD, zero or more")
+        check.amount("min_order_qty", "a number of coins above zero", above=True)
+        check.whole("aggressive_attempts", 0, 100)
+        check.number("aggressive_wait_seconds", "a number of seconds above zero", 0, above=True)
+        check.number("aggressive_retry_pause", "a number of seconds, zero or more", 0)
+        check.number("spread_pct", "a number from 0 to 100", 0, 100)
+        check.number("max_cross_pct", "a number from 0 to 100", 0, 100)
+        check.number("pause_between_chunks", "a number of seconds, zero or more", 0)
+        check.tell()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,21 +151,17 @@ class RFQParams:
     fallback: RFQFallback = RFQFallback.LIMIT
 
     def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "fallback", RFQFallback(self.fallback))
-        except ValueError:
-            raise ConfigError(f"RFQParams: fallback must be one of {', '.join(RFQFallback)}, not {self.fallback!r}") from None
-        least = self.min_improvement_pct
-        _checked(
-            "RFQParams",
-            (
-                ("timeout_seconds", self.timeout_seconds, "above zero", self.timeout_seconds > 0),
-                ("poll_seconds", self.poll_seconds, "0.5 or more", self.poll_seconds >= 0.5),
-                ("gather_seconds", self.gather_seconds, "from 0 to timeout_seconds", 0 <= self.gather_seconds <= self.timeout_seconds),
-                ("min_improvement_pct", least, "a number from -100 to 100, or None", least is None or -100 <= least <= 100),
-                ("min_life_seconds", self.min_life_seconds, "zero or more", self.min_life_seconds >= 0),
-            ),
-        )
+        check = _Problems(self)
+        check.number("timeout_seconds", "a number of seconds above zero", 0, above=True)
+        check.number("poll_seconds", "a number of seconds, 0.5 or more", 0.5)
+        check.number("gather_seconds", "a number of seconds, zero or more", 0)
+        check.number("min_improvement_pct", "a number from -100 to 100, or None", -100, 100, none=True)
+        check.number("min_life_seconds", "a number of seconds, zero or more", 0)
+        check.word("fallback", RFQFallback)
+        check.tell()
+        if self.gather_seconds > self.timeout_seconds:
+            check.wrong("gather_seconds", f"at most timeout_seconds ({self.timeout_seconds:g})")
+            check.tell()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,22 +185,21 @@ class LeggingPolicy:
     cross_cap_pct: float = 5.0
 
     def __post_init__(self) -> None:
+        check = _Problems(self)
+        check.one_of("bought_first", bool)
+        check.one_of("require_executable", bool)
+        check.number("max_seconds", "a number of seconds above zero", 0, above=True)
+        check.number("max_loss_pct", "a number above zero, or None", 0, above=True, none=True)
+        check.number("remedy_seconds", "a number of seconds above zero", 0, above=True)
+        check.number("cross_cap_pct", "a number from 0 to 100", 0, 100)
         written: object = self.remedies  # users write words, and one word alone
-        given = (written,) if isinstance(written, str) else tuple(self.remedies)
-        known = all(remedy in set(Remedy) for remedy in given)
-        last = bool(given) and known and given[-1] in (Remedy.UNWIND, Remedy.HOLD)
-        limit = self.max_loss_pct
-        _checked(
-            "LeggingPolicy",
-            (
-                ("remedies", self.remedies, f"some of {', '.join(Remedy)}", bool(given) and known),
-                ("remedies", self.remedies, "such that the last is unwind or hold", last or not known),
-                ("max_seconds", self.max_seconds, "above zero", self.max_seconds > 0),
-                ("max_loss_pct", limit, "above zero, or None", limit is None or limit > 0),
-                ("remedy_seconds", self.remedy_seconds, "above zero", self.remedy_seconds > 0),
-                ("cross_cap_pct", self.cross_cap_pct, "from 0 to 100", 0 <= self.cross_cap_pct <= 100),
-            ),
-        )
+        given = (written,) if isinstance(written, str) else tuple(written) if isinstance(written, list | tuple) else ()
+        ends = [str(remedy) for remedy in given if remedy in (Remedy.UNWIND, Remedy.HOLD)]
+        if not given or not set(given) <= set(Remedy) or len(set(given)) < len(given):
+            check.wrong("remedies", f"some of {', '.join(Remedy)}, each once")
+        elif ends != [str(given[-1])]:
+            check.wrong("remedies", "such that unwind or hold stands at the end, and only there")
+        check.tell()
         object.__setattr__(self, "remedies", tuple(Remedy(remedy) for remedy in given))
 
 
@@ -186,17 +220,14 @@ class ExecutionParams:
     legging: LeggingPolicy = field(default_factory=LeggingPolicy)
 
     def __post_init__(self) -> None:
-        _checked(
-            "ExecutionParams",
-            (
-                ("fill_timeout_seconds", self.fill_timeout_seconds, "above zero", self.fill_timeout_seconds > 0),
-                ("aggressive_buffer_pct", self.aggressive_buffer_pct, "from 0 to 100", 0 <= self.aggressive_buffer_pct <= 100),
-                ("max_requote_rounds", self.max_requote_rounds, "1 or more", self.max_requote_rounds >= 1),
-                ("smart", self.smart, "a SmartExecConfig", isinstance(self.smart, SmartExecConfig)),
-                ("rfq", self.rfq, "RFQParams", isinstance(self.rfq, RFQParams)),
-                ("legging", self.legging, "a LeggingPolicy", isinstance(self.legging, LeggingPolicy)),
-            ),
-        )
+        check = _Problems(self)
+        check.number("fill_timeout_seconds", "a number of seconds above zero", 0, above=True)
+        check.number("aggressive_buffer_pct", "a number from 0 to 100", 0, 100)
+        check.whole("max_requote_rounds", 1, 10_000)
+        check.one_of("smart", SmartExecConfig)
+        check.one_of("rfq", RFQParams)
+        check.one_of("legging", LeggingPolicy)
+        check.tell()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from math import isfinite
 from conditions import Condition, fingerprint, label_of, takes
 from conditions.condition import highest_leg
 from conditions.schedules import ever_together
-from domain import AccountSnapshot, EntryCondition, ExecutionMode, ExecutionParams, ExitCondition, SmartExecConfig
+from domain import AccountSnapshot, EntryCondition, ExecutionMode, ExecutionParams, ExitCondition, LeggingPolicy, RFQParams, SmartExecConfig
 from errors import ConfigError
 from option_selection import LegSpec
 from trade_lifecycle import TradeLifecycle
@@ -114,11 +114,14 @@ def _built(factory: StrategyFactory) -> StrategyConfig:
 
 
 def _explained(error: Exception) -> str:
-    text, known = str(error), [f.name for f in fields(StrategyConfig)]
-    if isinstance(error, TypeError) and "unexpected keyword argument" in text and "StrategyConfig" in text:
-        wrong = text.split("'")[1]
-        near = get_close_matches(wrong, known, n=1)
-        return f"StrategyConfig has no field {wrong!r}{f'; did you mean {near[0]!r}?' if near else ''}; its fields are {', '.join(known)}"
+    """Return what a factory's error says; a field that does not exist is told with the one that was probably meant."""
+    text = str(error)
+    for kind in (StrategyConfig, ExecutionParams, SmartExecConfig, RFQParams, LeggingPolicy):
+        if isinstance(error, TypeError) and "unexpected keyword argument" in text and f"{kind.__name__}.__init__" in text:
+            wrong, known = text.split("'")[1], [f.name for f in fields(kind)]
+            near = get_close_matches(wrong, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            return f"{kind.__name__} has no field {wrong!r}{hint}; its fields are {', '.join(known)}"
     return f"{type(error).__name__}: {text}"
 
 

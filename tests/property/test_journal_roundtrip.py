@@ -71,7 +71,7 @@ LEGGING = st.builds(
     bought_first=st.booleans(),
     require_executable=st.booleans(),
     max_loss_pct=st.none() | st.floats(0.001, 100),
-    remedies=st.lists(st.sampled_from(Remedy), max_size=3).map(lambda some: (*some, Remedy.UNWIND)),
+    remedies=st.lists(st.sampled_from([Remedy.CROSS, Remedy.RFQ]), max_size=2, unique=True).map(lambda some: (*some, Remedy.UNWIND)),
 )
 st.register_type_strategy(
     ExecutionParams, st.builds(ExecutionParams, max_requote_rounds=st.integers(1, 99), smart=SMART, rfq=RFQ, legging=LEGGING)

@@ -378,7 +378,8 @@ class RFQHouse:
     def scene(self) -> Scene:
         """What a step sees now."""
         account = an_account(*self.quotes.values(), now=self.clock.now())
-        return Scene(account=account, trade=self.trade, purpose=self.purpose, books={}, urgent=self.urgent)
+        clamps = {leg.option.symbol: leg.outstanding for leg in self.trade.legs} if self.purpose is Purpose.CLOSE else None
+        return Scene(account=account, trade=self.trade, purpose=self.purpose, books={}, clamps=clamps, urgent=self.urgent)
 
     def restart(self) -> "RFQHouse":
         """Die here, with all that is on its way; return the next life."""

@@ -190,21 +190,26 @@ def test_the_documented_defaults_of_a_smart_execution() -> None:
     [
         (lambda: LeggingPolicy(remedies=()), "some of cross, unwind, rfq, hold"),
         (lambda: LeggingPolicy(remedies=("pray",)), "some of cross, unwind, rfq, hold"),  # type: ignore[arg-type]
-        (lambda: LeggingPolicy(remedies=(Remedy.CROSS,)), "such that the last is unwind or hold"),
-        (lambda: LeggingPolicy(max_seconds=0), "max_seconds must be above zero, not 0"),
-        (lambda: LeggingPolicy(max_loss_pct=0), "max_loss_pct must be above zero, or None, not 0"),
-        (lambda: LeggingPolicy(remedy_seconds=0), "remedy_seconds must be above zero"),
-        (lambda: LeggingPolicy(cross_cap_pct=-1), "cross_cap_pct must be from 0 to 100"),
-        (lambda: RFQParams(timeout_seconds=0, gather_seconds=0), "timeout_seconds must be above zero"),
-        (lambda: RFQParams(poll_seconds=0.4), "poll_seconds must be 0.5 or more"),
-        (lambda: RFQParams(timeout_seconds=5, gather_seconds=6), "gather_seconds must be from 0 to timeout_seconds"),
+        (lambda: LeggingPolicy(remedies=(Remedy.CROSS,)), "such that unwind or hold stands at the end, and only there"),
+        (lambda: LeggingPolicy(max_seconds=0), "max_seconds must be a number of seconds above zero, not 0"),
+        (lambda: LeggingPolicy(max_loss_pct=0), "max_loss_pct must be a number above zero, or None, not 0"),
+        (lambda: LeggingPolicy(remedy_seconds=0), "remedy_seconds must be a number of seconds above zero"),
+        (lambda: LeggingPolicy(cross_cap_pct=-1), "cross_cap_pct must be a number from 0 to 100"),
+        (lambda: RFQParams(timeout_seconds=0, gather_seconds=0), "timeout_seconds must be a number of seconds above zero"),
+        (lambda: RFQParams(poll_seconds=0.4), "poll_seconds must be a number of seconds, 0.5 or more"),
+        (lambda: RFQParams(timeout_seconds=5, gather_seconds=6), "gather_seconds must be at most timeout_seconds"),
         (lambda: RFQParams(min_improvement_pct=101), "a number from -100 to 100, or None"),
+        (lambda: LeggingPolicy(remedies=(Remedy.UNWIND, Remedy.CROSS)), "such that unwind or hold stands at the end, and only there"),
+        (lambda: LeggingPolicy(bought_first="yes"), "bought_first must be True or False"),  # type: ignore[arg-type]
+        (lambda: SmartExecConfig(chunk_count=2.5), "chunk_count must be a whole number"),  # type: ignore[arg-type]
+        (lambda: SmartExecConfig(reprice_price_threshold="nan"), "reprice_price_threshold must be a number"),  # type: ignore[arg-type]
+        (lambda: RFQParams(timeout_seconds="60"), "timeout_seconds must be a number of seconds above zero, not '60'"),  # type: ignore[arg-type]
         (lambda: RFQParams(fallback="pray"), "fallback must be one of limit, smart, none"),  # type: ignore[arg-type]
-        (lambda: SmartExecConfig(chunk_count=0), "chunk_count must be from 1 to 100"),
-        (lambda: SmartExecConfig(reprice_interval=9), "reprice_interval must be 10 or more"),
+        (lambda: SmartExecConfig(chunk_count=0), "chunk_count must be a whole number from 1 to 100"),
+        (lambda: SmartExecConfig(reprice_interval=9), "reprice_interval must be a number of seconds, 10 or more"),
         (lambda: SmartExecConfig(quoting_strategy="best"), "quoting_strategy must be one of top_of_book"),  # type: ignore[arg-type]
-        (lambda: ExecutionParams(smart={}), "smart must be a SmartExecConfig"),  # type: ignore[arg-type]
-        (lambda: ExecutionParams(rfq=None), "rfq must be RFQParams"),  # type: ignore[arg-type]
+        (lambda: ExecutionParams(smart={}), "smart must be of type SmartExecConfig"),  # type: ignore[arg-type]
+        (lambda: ExecutionParams(rfq=None), "rfq must be of type RFQParams"),  # type: ignore[arg-type]
     ],
 )
 def test_a_wrong_parameter_of_execution_is_refused_where_it_is_written(make: Callable[[], object], complaint: str) -> None:
@@ -221,3 +226,9 @@ def test_an_improvement_of_zero_and_none_are_different_wishes(edge: float | None
 def test_a_snapshot_cannot_change() -> None:
     with pytest.raises(AttributeError):
         an_account().equity = Decimal(0)  # type: ignore[misc]
+
+
+def test_all_that_is_wrong_with_a_declared_value_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as told:
+        RFQParams(timeout_seconds="60", poll_seconds="a", fallback="x", min_improvement_pct="z")  # type: ignore[arg-type]
+    assert len(told.value.problems) == 4

@@ -69,7 +69,7 @@ def problems_of(make: Callable[[], object]) -> list[str]:
         ({"execution": {"fill_timeout_seconds": 5}}, "execution must be ExecutionParams, not {'fill_timeout_seconds': 5}"),
         ({"metadata": {"execution_params": 5}}, "metadata['execution_params'] must be ExecutionParams, not 5"),
         ({"metadata": {"execution_params": {"patience": 5}}}, "metadata['execution_params']: ExecutionParams.__init__() got an unexpected"),
-        ({"metadata": {"execution_params": {"max_requote_rounds": 0}}}, "ExecutionParams: max_requote_rounds must be 1 or more, not 0"),
+        ({"metadata": {"execution_params": {"max_requote_rounds": 0}}}, "max_requote_rounds must be a whole number from 1 to 10000, not 0"),
         (
             {"execution": ExecutionParams(max_requote_rounds=3), "metadata": {"execution_params": ExecutionParams(max_requote_rounds=4)}},
             "execution and metadata['execution_params'] say different things; give one of them",
@@ -79,7 +79,7 @@ def problems_of(make: Callable[[], object]) -> list[str]:
             {"smart_config": SmartExecConfig(chunk_count=2), "execution": ExecutionParams(smart=SmartExecConfig(chunk_count=3))},
             "smart_config and execution.smart say different things; give one of them",
         ),
-        ({"metadata": {"execution_params": {"legging": "hold"}}}, "ExecutionParams: legging must be a LeggingPolicy, not 'hold'"),
+        ({"metadata": {"execution_params": {"legging": "hold"}}}, "ExecutionParams: legging must be of type LeggingPolicy, not 'hold'"),
         (
             {"max_trades_per_day": 25, "cooldown_seconds": 3600},
             "max_trades_per_day 25 cannot be reached with cooldown_seconds 3600",
