@@ -249,7 +249,7 @@ class ExecutionDesk:
     def _begun(self, scene: Scene) -> Standing:
         """Choose a way and begin it; nothing is sent before all legs of an opening can be traded."""
         if not scene.wanted and not self._executor.live_orders(scene.trade.number):
-            return Standing(Outcome.DONE)
+            return WORKING if scene.purpose.reduces and not scene.trade.flat else Standing(Outcome.DONE)
         last = self._log.last(scene.trade.number)
         if last is not None and last.started.purpose is scene.purpose and last.ended is not None and not last.ended.success:
             return self._after_failure(scene, last)

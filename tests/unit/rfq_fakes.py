@@ -287,7 +287,7 @@ class RFQHouse:
         self.limits = limits
         self.inbox = Inbox()
         self.pool = Pool(self.inbox)
-        self.urgent = False
+        self.urgent = self.blind = False
         self._wire()
         self._begin(legs, rfq) if before is None else self._recover()
         self.listened: list[LegFilled] = []
@@ -378,7 +378,9 @@ class RFQHouse:
     def scene(self) -> Scene:
         """What a step sees now."""
         account = an_account(*self.quotes.values(), now=self.clock.now())
-        clamps = {leg.option.symbol: leg.outstanding for leg in self.trade.legs} if self.purpose is Purpose.CLOSE else None
+        clamps = (
+            {leg.option.symbol: leg.outstanding for leg in self.trade.legs} if self.purpose is Purpose.CLOSE and not self.blind else None
+        )
         return Scene(account=account, trade=self.trade, purpose=self.purpose, books={}, clamps=clamps, urgent=self.urgent)
 
     def restart(self) -> "RFQHouse":

@@ -1,5 +1,6 @@
 """Which way each phase of a trade is executed, what follows when that way fails, and that all of it survives a crash."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from domain import (
     Level,
     OrderBook,
     OrderStatus,
+    OrderType,
     Purpose,
     Remedy,
     RFQFallback,
@@ -19,13 +21,15 @@ from domain import (
     RoutingThresholds,
     Side,
 )
-from events import ExecutionEnded, ExecutionStarted, MarketAfter, OpenCompleted, OpenGivenUp
-from execution import ExecutionResult
-from execution_desk import DeskRules
+from events import ExecutionEnded, ExecutionEvent, ExecutionStarted, MarketAfter, OpenCompleted, OpenGivenUp
+from execution import ExecutionResult, Scene
+from execution_desk import DeskRules, Outcome
 from execution_log import Run
+from leg_orders import LegOrders, wait_for
+from order_ledger import OrderRecord
 from trade_lifecycle import TradeState
 
-from tests.fakes import SECOND, House, a_name, a_plan, a_quote, an_option, venue_holds
+from tests.fakes import SECOND, House, a_name, a_plan, a_quote, an_option, an_order, venue_holds
 from tests.unit.guard_stories import CALL, PUT, STRANGLE, Told, a_house, a_policy, of, params_of, runs, tick_until
 
 S, M = TradeState, ExecutionMode
@@ -386,3 +390,57 @@ def test_rfq_at_any_price_does_not_ask_the_book_first() -> None:
     house.create(*STRANGLE, mode=M.RFQ, params=ExecutionParams(rfq=RFQParams(min_improvement_pct=None), legging=LeggingPolicy()))
     house.tick()
     assert modes(house) == [M.RFQ]
+
+
+# ---- what reviews found
+
+
+def test_l28_an_opening_without_a_journalled_execution_is_not_given_up_while_its_orders_rest() -> None:
+    house = a_house()
+    house.create(*STRANGLE, params=params_of(a_policy(), rounds=2))
+    house.tick(2)
+    assert len(house.venue.received) == 2
+    house.journal.events = [event for event in house.journal.events if not isinstance(event, ExecutionEvent)]  # as an earlier version wrote
+    house.venue.quotes.clear()
+    house.clock.advance(timedelta(minutes=10))
+    again = house.restart()
+    for _ in range(30):
+        again.tick()
+        gone = all(order.status.final for order in house.venue.orders.values())
+        assert again.trade().active or gone
+    assert again.trade().state is S.FAILED
+    assert venue_holds(house.venue) == {}
+
+
+def test_l12_what_follows_makers_waits_for_every_leg_to_be_executable_too() -> None:
+    house = a_house(Told(M.RFQ, does="give up"))
+    house.venue.show(a_quote(PUT, None, "101"))
+    house.create(*STRANGLE, mode=M.RFQ, params=params_of(a_policy(), rounds=4))
+    house.tick(10)
+    assert modes(house) == [M.RFQ]
+    assert house.venue.received == []
+    house.show(PUT)
+    house.tick(3)
+    assert modes(house) == [M.RFQ, M.LIMIT]
+    assert len(house.venue.received) == 2
+
+
+def test_a_close_is_no_success_while_only_the_venue_says_that_nothing_is_held() -> None:
+    house = a_house()
+    trade = house.opened(*STRANGLE, params=params_of(a_policy()))
+    desk = house.manager._venues[False].executions
+    nothing = dict.fromkeys((CALL.symbol, PUT.symbol), Decimal(0))
+    for _ in range(3):
+        standing = desk.step(trade, CLOSE, house.venue.snapshot(), nothing)
+    assert standing.outcome is Outcome.WORKING
+    assert [event.purpose for event in of(house, ExecutionEnded)] == [OPEN]
+
+
+def test_l25_a_stop_loss_is_not_slowed_by_quotes_that_makers_refused() -> None:
+    house = a_house()
+    trade = house.opened(*STRANGLE, params=params_of(a_policy()))
+    block = replace(an_order(a_name(purpose=CLOSE), CALL, Side.BUY), order_type=OrderType.BLOCK_TRADE)
+    house.executor.ledger.put(OrderRecord(new=block, sent_at=house.clock.now(), refused="quote no longer valid", retryable=True))
+    scene = Scene(account=house.venue.snapshot(), trade=trade, purpose=CLOSE, books={}, urgent=True)
+    sights = LegOrders(house.executor, house.alerts, 7).sights(scene, house.clock.now())
+    assert all(wait_for(sight, house.clock.now(), SECOND) is None for sight in sights)

@@ -609,3 +609,21 @@ def test_the_words_that_users_write() -> None:
     )
     assert quote.total_cost == 10
     assert replace(quote, legs=(replace(quote.legs[0], side=Side.BUY),)).total_cost == -10
+
+
+def test_l02_a_block_closes_nothing_while_it_is_not_known_what_is_held() -> None:
+    house = a_house(makers=(Maker(("99",)),), close=True)
+    house.blind = True
+    assert ended(house) is Progress.EXHAUSTED
+    assert "what is held is not known" in house.last.reason
+    assert house.venue.accepts == []
+
+
+def test_an_execution_does_not_go_on_taking_quotes_that_are_refused_one_after_the_other() -> None:
+    house = a_house(makers=tuple(Maker((price,)) for price in ("95", "96", "97", "98", "99")))
+    refused = 0
+    while house.last.progress is Progress.WORKING and refused < 200:
+        house.venue.refuse_accept, refused = STALE, refused + 1
+        house.tick()
+    assert house.last.progress is Progress.EXHAUSTED
+    assert len(house.venue.accepts) == 3

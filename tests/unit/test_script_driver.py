@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from domain import AccountSnapshot, ExecutionMode, ExecutionParams, OptionLeg, OptionType, Side, unknown_account
-from errors import ExchangeUnavailable, RiskDenied
+from errors import ConfigError, ExchangeUnavailable, RiskDenied
+from events import LegPlan
 from execution import Driven, ExecutionResult, LegResult
 from script_driver import SCRIPT, ScriptDriver
 from trade_lifecycle import TradeState
@@ -176,4 +177,24 @@ def test_an_account_that_cannot_be_read_is_not_waited_for_for_ever(monkeypatch: 
     monkeypatch.setattr("script_driver.KNOWN_WITHIN", 0.0)
     with pytest.raises(ExchangeUnavailable, match="unreachable"):
         stage.drive(PAIR, ExecutionMode.LIMIT, ExecutionParams())
+    assert stage.house.manager.trades == ()
+
+
+def test_l28_a_call_that_is_made_again_goes_on_with_the_trade_that_is_on_its_way() -> None:
+    stage = Stage()
+    stage.fills = False
+    plans = [LegPlan(option=leg.instrument, side=leg.side, qty=leg.qty) for leg in PAIR]
+    stage.house.manager.create(strategy=SCRIPT, version="", legs=plans, mode=ExecutionMode.LIMIT)
+    stage.house.tick(2)
+    stage.fills = True
+    assert stage.drive(PAIR, ExecutionMode.LIMIT, ExecutionParams()).success
+    assert len(stage.house.manager.trades) == 1
+
+
+def test_l16_what_is_no_whole_number_of_lots_is_refused_before_anything_is_begun() -> None:
+    stage = Stage()
+    with pytest.raises(ConfigError, match="not a whole number of lots"):
+        stage.drive([replace(PAIR[0], qty=Decimal("0.015"))], ExecutionMode.SMART, ExecutionParams())
+    with pytest.raises(ConfigError, match="at least one leg"):
+        stage.drive([], ExecutionMode.SMART, ExecutionParams())
     assert stage.house.manager.trades == ()
