@@ -97,6 +97,8 @@ def _dispatch(asked: argparse.Namespace) -> int:
         commands.append(Command(verb=Verb.ACKNOWLEDGE))
     if commands:
         return _send(commands, home)
+    if asked.strategy and (asked.status or asked.report):
+        raise ConfigError("--strategy does not narrow --status or --report: leave it out; the report has totals for each strategy")
     if asked.status:
         return _show_status(settings, home)
     if asked.report:

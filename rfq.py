@@ -47,6 +47,7 @@ __all__ = ["OptionLeg", "RFQExecution", "RFQExecutor", "RFQQuote", "RFQResult"]
 MIN_NOTIONAL = Decimal(50000)
 MOST_REQUESTS = 2
 MOST_ACCEPTS = 3
+HOLDING_KNOWN = timedelta(seconds=15)  # an account answer that is newer than the last fill takes seconds, whatever the quotes are given
 UNSENT = "unsent"
 
 
@@ -278,7 +279,7 @@ class RFQExecution:
             return self._leave(f"{MOST_ACCEPTS} quotes were refused when they were taken")
         if not scene.purpose.reduces or scene.trade.simulated or scene.clamps is not None:
             return None
-        late = scene.now - opened.at >= timedelta(seconds=scene.trade.params.rfq.timeout_seconds)
+        late = scene.now - opened.at >= max(timedelta(seconds=scene.trade.params.rfq.timeout_seconds), HOLDING_KNOWN)
         return self._leave("what is held is not known") if late else _working("waiting until it is known what is held")
 
     def _poll(self, request: RFQRequest, now: datetime, params: RFQParams) -> None:

@@ -141,7 +141,7 @@ def test_a_syntax_error_in_a_strategies_file_is_told_with_its_line(trader: Trade
     ("wrong", "said"),
     [
         ({"strike": '{"type": "detla", "value": 0.3}'}, "strike_criteria type 'detla' is not known (did you mean 'delta'?)"),
-        ({"more": ", execution=ExecutionParams(fill_timeout_seconds=-1)"}, "fill_timeout_seconds must be above zero, not -1"),
+        ({"more": ", execution=ExecutionParams(fill_timeout_seconds=-1)"}, "fill_timeout_seconds must be a number of seconds above zero"),
         ({"more": ", exit_condition=[]"}, "StrategyConfig has no field 'exit_condition'; did you mean 'exit_conditions'?"),
         ({"qty": "0"}, "qty"),
         ({"qty": "-0.01"}, "qty"),
@@ -173,7 +173,7 @@ def test_l16_a_quantity_that_the_venue_does_not_trade_opens_nothing_and_says_why
 def test_a_check_tells_a_wrong_strategy_without_a_start(trader: Trader) -> None:
     said = refused(trader, "--check", "--strategies-file", a_file(trader.home, more=", execution=ExecutionParams(max_requote_rounds=0)"))
 
-    assert "max_requote_rounds must be 1 or more, not 0" in said
+    assert "max_requote_rounds must be a whole number from 1 to 10000, not 0" in said
 
 
 def test_one_strategy_that_cannot_be_loaded_does_not_stop_the_others(trader: Trader, tmp_path: Path) -> None:

@@ -149,11 +149,13 @@ with scripting.session() as context:
     answer = run(trader, BEGIN + code)
 
     assert answer.returncode == 0, answer.stderr
-    action, blocked, also_blocked, dust, small, damaged = answer.stdout.splitlines()
+    action, blocked, also_blocked, dust, other_dust, small, damaged = answer.stdout.splitlines()
     assert action.startswith("ConfigError: action must be 'buy' or 'sell'")
     assert blocked == also_blocked == "RiskDenied: nothing is opened: holiday until Monday"
-    assert dust.startswith("RiskDenied: nothing was worked in chunks")
+    assert dust.startswith("ConfigError: 0.005 of BTCUSD-")
+    assert all("not a whole number of lots" in said for said in (dust, other_dust))
     assert small.startswith("False ()")
+    assert "below the 50000 USD of a block" in small
     assert damaged == "RiskDenied: nothing is opened: a page of it was damaged; look, then --acknowledge"
     assert ledger_on_disk(trader.state / "exchange").orders == []
 
