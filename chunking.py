@@ -14,13 +14,11 @@ from typing import assert_never
 from domain import (
     ZERO,
     ClientOrderId,
-    OrderBook,
     Purpose,
     Quote,
     QuotingStrategy,
     Side,
     SmartExecConfig,
-    aggressive_price,
     passive_price,
     whole_lots,
 )
@@ -287,28 +285,3 @@ def without_us(quote: Quote, side: Side, price: Decimal, qty: Decimal) -> Quote:
     if touch != price or (size is not None and size > qty):
         return quote
     return replace(quote, bid=None, bid_size=None) if side is Side.BUY else replace(quote, ask=None, ask_size=None)
-
-
-def crossing_price(quote: Quote, book: OrderBook | None, side: Side, qty: Decimal, max_pct: float) -> Decimal | None:
-    """Return the price that takes so many coins at once, USD on the tick, at most max_pct per cent past mid; None without mid and mark.
-
-    Through the depth of a fresh book; the best price where only that is known. Where nothing is offered, it is the most we would pay.
-    """
-    base = quote.mark if quote.mid is None else quote.mid
-    if base is None:
-        return None
-    cap = base * (1 + side.sign * Decimal(str(max_pct)) / HUNDRED)
-    far = _reach(book, side, qty) if book is not None else quote.executable(side)
-    if far is None or (far - cap) * side.sign > 0:
-        return passive_price(cap, quote.option.tick, side)
-    return aggressive_price(far, quote.option.tick, side)
-
-
-def _reach(book: OrderBook, side: Side, qty: Decimal) -> Decimal | None:
-    """Return the price of the last level that qty coins need, or of the deepest there is; None on an empty side."""
-    price, left = None, qty
-    for level in book.asks if side is Side.BUY else book.bids:
-        price, left = level.price, left - level.size
-        if left <= 0:
-            break
-    return price

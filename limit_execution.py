@@ -26,7 +26,7 @@ from domain import (
     whole_lots,
 )
 from execution import Advance, ExecutionResult, Progress, RunLog, Scene, leg_results
-from leg_orders import SLOW, Cancel, LegOrders, LegSight, Place, dead_end, settling, tripped, wait_for
+from leg_orders import SLOW, Cancel, LegOrders, LegSight, Place, crossing_price, dead_end, settling, tripped, wait_for
 from order_ledger import OrderRecord
 
 BRISK = timedelta(seconds=5)
@@ -68,7 +68,7 @@ class Chase:
     def price(self, quote: Quote, side: Side) -> Decimal | None:
         """Return what to quote a leg at, USD on the tick; None while there is nothing to price from."""
         if self.cap_pct is not None:
-            return crossing_price(quote, side, self.cap_pct)
+            return crossing_price(quote, None, side, ZERO, self.cap_pct)
         turn = self.params.max_requote_rounds if self.brisk else self.round
         return limit_price(quote, side, self.purpose, turn, self.params)
 
@@ -230,18 +230,6 @@ def limit_price(quote: Quote, side: Side, purpose: Purpose, turn: int, params: E
         reach = max(reach, (far - base) * side.sign)
     rounded = aggressive_price if purpose.reduces and share == 1 else passive_price
     return rounded(base + side.sign * reach * share, quote.option.tick, side)
-
-
-def crossing_price(quote: Quote, side: Side, cap_pct: float) -> Decimal | None:
-    """Return the price that trades at once, USD on the tick, at most cap_pct per cent past mid (mark without one); None without either."""
-    base = quote.mark if quote.mid is None else quote.mid
-    if base is None:
-        return None
-    cap = base * (1 + side.sign * Decimal(str(cap_pct)) / 100)
-    far = quote.executable(side)
-    if far is None or (far - cap) * side.sign > 0:
-        return passive_price(cap, quote.option.tick, side)
-    return aggressive_price(far, quote.option.tick, side)
 
 
 def _standing(sight: LegSight, order: OrderRecord, chase: Chase, quote: Quote | None) -> LegStep:

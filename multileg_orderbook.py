@@ -19,7 +19,6 @@ from chunking import (
     LegChunkState,
     SmartExecResult,
     Turn,
-    crossing_price,
     leg_chunk,
     moved_by,
     plan_for,
@@ -42,10 +41,10 @@ from domain import (
     Verdict,
     whole_lots,
 )
-from errors import ConfigError, RiskDenied
+from errors import ConfigError
 from events import ExecutionEvent, ExecutionMoved
 from execution import Advance, Driver, Progress, RunLog, Scene, leg_results
-from leg_orders import SLOW, Cancel, LegOrders, LegSight, Place, dead_end, settling, tripped, wait_for
+from leg_orders import SLOW, Cancel, LegOrders, LegSight, Place, crossing_price, dead_end, settling, tripped, wait_for
 from legging import apart_since
 from order_ledger import OrderRecord
 
@@ -74,6 +73,9 @@ class LegLook:
     tripped: bool = False
 
 
+_UNWORKED = SmartExecResult(mode=ExecutionMode.SMART, success=False, reason="", legs=(), chunks_completed=0, fallback_count=0, chunks=())
+
+
 class SmartOrderbookExecutor:
     """Executes in chunks on one venue's order book.
 
@@ -90,15 +92,14 @@ class SmartOrderbookExecutor:
     def execute_smart_multi_leg(self, legs: Sequence[OptionLeg], config: SmartExecConfig | None = None) -> SmartExecResult:
         """Trade the legs chunk by chunk and return what came of it: for scripts, it blocks.
 
-        It is a loop around the step of a trade of the strategy `script`; legs that reverse an open one close it, as it was opened. Raises
-        ConfigError, RiskDenied or JournalError, nothing begun.
+        It is a loop around the step of a trade of the strategy `script`; legs that reverse an open one close it, as it was opened. What
+        chunks could not do limit orders may have done: the result tells of all of it. Raises ConfigError, RiskDenied, ExchangeUnavailable
+        or JournalError, nothing begun.
         """
         if self.drive is None:
             raise ConfigError("the executor must be one of a built context")
         driven = self.drive(legs, self.mode, ExecutionParams(smart=config or SmartExecConfig()))
-        found = next((result for result in reversed(driven.results) if isinstance(result, SmartExecResult)), None)
-        if found is None:
-            raise RiskDenied(f"nothing was worked in chunks: {driven.reason}")
+        found = next((result for result in reversed(driven.results) if isinstance(result, SmartExecResult)), _UNWORKED)
         return replace(found, success=driven.success, reason=driven.reason, legs=driven.legs)
 
     def accepts(self, scene: Scene, /) -> Verdict:

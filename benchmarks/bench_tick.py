@@ -135,8 +135,7 @@ def a_daemon(strategies: int, options: int) -> Callable[[], AccountSnapshot]:
     venue.quotes = {quote.option.symbol: quote for quote in willing}
     market = MarketData(quoted, pool, clock, quiet, Cadence(frozen_after=None))
     executor = TradeExecutor(gateway=venue, writes=pool, reads=pool, journal=quiet, clock=clock, alerts=quiet)
-    log = ExecutionLog(quiet, clock)
-    executors = [LimitExecutor(LegOrders(executor, quiet, 1))]
+    log, executors = ExecutionLog(quiet, clock), [LimitExecutor(LegOrders(executor, quiet, 1))]
     executions = ExecutionDesk(executor=executor, executors=executors, log=log, alerts=quiet, books=lambda _: None)
     lifecycle = LifecycleManager(
         live=Desk(executor, SettlementDesk(venue, pool, quiet), executions, log),

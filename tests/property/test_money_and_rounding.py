@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import ExecutionParams, Purpose, Side, aggressive_price, decimal_of, passive_price, whole_lots
-from limit_execution import Chase, crossing_price, limit_price
+from leg_orders import crossing_price
+from limit_execution import Chase, limit_price
 from trade_lifecycle import TradeState, advance
 
 from tests.fakes import START, a_fill, a_name, a_plan, a_quote, a_trade, an_account, an_option, filled
@@ -86,7 +87,7 @@ def test_profit_is_what_came_in_less_what_went_out(fills: list[tuple[int, int, i
 )
 def test_crossing_never_pays_beyond_the_cap_and_trades_at_once_within_it(bid: Decimal, spread: Decimal, side: Side, cap: float) -> None:
     quote = a_quote(an_option(tick="0.1"), str(bid), str(bid + spread))
-    price, far, mid = crossing_price(quote, side, cap), quote.executable(side), quote.mid
+    price, far, mid = crossing_price(quote, None, side, Decimal(1), cap), quote.executable(side), quote.mid
     assert price is not None
     assert far is not None
     assert mid is not None

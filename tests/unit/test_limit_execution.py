@@ -11,8 +11,8 @@ from domain import ExecutionMode, ExecutionParams, LeggingPolicy, OptionType, Or
 from events import ExecutionEnded, ExecutionStarted, LegBook
 from execution import Progress, Scene
 from execution_log import Run
-from leg_orders import Cancel, LegOrders, LegSight, Place
-from limit_execution import BRISK, Chase, LegStep, LimitExecutor, Round, crossing_price, limit_price, look, next_round
+from leg_orders import Cancel, LegOrders, LegSight, Place, crossing_price
+from limit_execution import BRISK, Chase, LegStep, LimitExecutor, Round, limit_price, look, next_round
 from order_ledger import OrderRecord
 from trade_lifecycle import TradeLeg, TradeLifecycle, TradeState
 
@@ -451,11 +451,11 @@ def test_a_close_buys_back_what_was_sold_before_it_gives_back_what_covers_it() -
     ],
 )
 def test_l17_crossing_takes_the_touch_up_to_the_cap(bid: str | None, ask: str | None, mark: str, side: Side, price: str) -> None:
-    assert crossing_price(a_quote(bid=bid, ask=ask, mark=mark), side, 5) == Decimal(price)
+    assert crossing_price(a_quote(bid=bid, ask=ask, mark=mark), None, side, Decimal(1), 5) == Decimal(price)
 
 
 def test_l40_without_middle_and_mark_nothing_is_crossed() -> None:
-    assert crossing_price(a_quote(bid=None, mark=None), Side.BUY, 5) is None
+    assert crossing_price(a_quote(bid=None, mark=None), None, Side.BUY, Decimal(1), 5) is None
     assert seen(quote=a_quote(bid=None, mark=None), cap_pct=5).action is None
 
 

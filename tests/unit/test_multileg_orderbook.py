@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from chunking import ChunkPlan, ChunkStage, LegChunkState, Wish, chunk_plan, crossing_price, leg_chunk, quoting_price, without_us
+from chunking import ChunkPlan, ChunkStage, LegChunkState, Wish, chunk_plan, leg_chunk, quoting_price, without_us
 from domain import ZERO, Level, OrderBook, Purpose, Quote, QuotingStrategy, Side, SmartExecConfig
 from errors import ExchangeUnavailable, InsufficientMargin, JournalError
 from events import ExecutionMoved, LegFilled, OrderIntended
 from execution import Advance, Progress
+from leg_orders import crossing_price
 from risk import RiskLimits
 
 from tests.fakes import EXPIRY, START, a_fill, a_name, a_plan, a_quote, an_option

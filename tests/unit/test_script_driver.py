@@ -10,6 +10,8 @@ from domain import AccountSnapshot, ExecutionMode, ExecutionParams, OptionLeg, O
 from errors import ConfigError, ExchangeUnavailable, RiskDenied
 from events import LegPlan
 from execution import Driven, ExecutionResult, LegResult
+from leg_orders import LegOrders
+from multileg_orderbook import SmartOrderbookExecutor
 from script_driver import SCRIPT, ScriptDriver
 from trade_lifecycle import TradeState
 
@@ -198,3 +200,12 @@ def test_l16_what_is_no_whole_number_of_lots_is_refused_before_anything_is_begun
     with pytest.raises(ConfigError, match="at least one leg"):
         stage.drive([], ExecutionMode.SMART, ExecutionParams())
     assert stage.house.manager.trades == ()
+
+
+def test_what_chunks_could_not_do_and_limit_orders_did_is_told_and_not_refused() -> None:
+    leg = LegResult(symbol="a", side=Side.BUY, wanted=Decimal(1), filled=Decimal(1), value=Decimal(100), fees=Decimal(1))
+    by_limit = ExecutionResult(mode=ExecutionMode.LIMIT, success=True, reason="", legs=(leg,))
+    smart = SmartOrderbookExecutor(LegOrders(House().executor, House().alerts, 7))
+    smart.drive = lambda *_: Driven(results=(by_limit,), success=True)
+    result = smart.execute_smart_multi_leg(PAIR)
+    assert (result.success, result.legs, result.chunks_completed, result.total_cost) == (True, (leg,), 0, 100)
