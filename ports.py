@@ -4,8 +4,8 @@ Readers and gateways block on the network: they are called on I/O workers, never
 ExchangeUnavailable (nothing happened), ExchangeRejected (refused), OutcomeUnknown (writes only) or MalformedResponse.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from domain import (
     AccountSnapshot,
     BlockTrade,
     Chain,
+    Channel,
     ClientOrderId,
     Fill,
     NewOrder,
@@ -25,6 +26,7 @@ from domain import (
     RFQStanding,
     Settlement,
     Severity,
+    StreamStanding,
 )
 from events import Event
 
@@ -116,6 +118,38 @@ class MarketReader(Protocol):
 
     def index(self, underlying: str, /) -> tuple[Decimal, datetime]:
         """Return the index price, USD, and the venue's time of it."""
+        ...
+
+
+class Streams(Protocol):
+    """What one venue tells unasked. Pushes reach a listener on the streams' own threads; none of these calls waits."""
+
+    def follow(self, channels: Collection[Channel], /) -> None:
+        """Have exactly these channels followed from now on, on whatever connections they need, again after every reconnection."""
+        ...
+
+    def renew(self, name: str, reason: str, /) -> None:
+        """End a connection that somebody knows to be deaf, and make it anew."""
+        ...
+
+    def standing(self) -> Sequence[StreamStanding]:
+        """Return how each connection stands."""
+        ...
+
+    def close(self) -> None:
+        """End all connections and their threads."""
+        ...
+
+
+class DeadMan(Protocol):
+    """The venue's own countdown: it cancels the account's open orders of an underlying unless it is reset in time."""
+
+    def set_countdown(self, underlying: str, span: timedelta, /) -> None:
+        """Arm it, or disarm it with a span of zero. Raises ExchangeRejected where the account may not use it."""
+        ...
+
+    def reset_countdown(self, underlyings: Sequence[str], /) -> Sequence[str]:
+        """Start it again for underlyings; return those that the venue has reset."""
         ...
 
 
