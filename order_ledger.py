@@ -242,6 +242,10 @@ class OrderLedger:
             if (leg is None or name.leg == leg) and (purpose is None or name.purpose is purpose)
         )
 
+    def working(self, trade: int, leg: int) -> Decimal:
+        """Return what the live orders of a trade's leg may still fill, coins."""
+        return sum((record.working for record in self.of(trade, leg)), ZERO)
+
     def live(self, *, block: bool | None = None) -> tuple[OrderRecord, ...]:
         """Return every live order, oldest first; only legs of block trades, or only orders that are none, if told so."""
         records = (self._records[name] for name in self._live)

@@ -13,23 +13,13 @@ from decimal import Decimal
 from loguru import logger
 
 from clock import Clock
-from domain import (
-    ZERO,
-    ClientOrderId,
-    ExecutionParams,
-    Fill,
-    NewOrder,
-    OrderReport,
-    OrderStatus,
-    Purpose,
-    Severity,
-)
-from errors import DuplicateClientOrderId, ExchangeRejected, ExchangeUnavailable, JournalError, RiskDenied, TimestampRejected
+from domain import ClientOrderId, ExecutionParams, Fill, NewOrder, OrderReport, OrderStatus, Purpose, Severity
+from errors import DuplicateClientOrderId, ExchangeRejected, ExchangeUnavailable, JournalError, TimestampRejected
 from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
-from legging import room
+from order_gate import OrderGate, Sight
 from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, alteration, remainder, reported
 from ports import Alerts, IoPool, JournalWriter, OrderGateway
-from risk import Exposure, RiskLimits, check
+from risk import RiskLimits
 from trade_lifecycle import TradeLifecycle
 
 __all__ = ["ExecutionParams", "Patience", "TradeExecutor"]
@@ -48,14 +38,16 @@ class TradeExecutor:
         clock: Clock,
         alerts: Alerts,
         limits: RiskLimits | None = None,
+        sight: Sight | None = None,
         patience: Patience | None = None,
         urgent: IoPool | None = None,
     ) -> None:
         self._gateway, self._writes, self._reads = gateway, writes, reads
         self._urgent = urgent or writes
         self._journal, self._clock, self._alerts = journal, clock, alerts
-        self._limits, self._patience = limits or RiskLimits(), patience or Patience()
+        self._patience = patience or Patience()
         self.ledger = OrderLedger()
+        self._gate = OrderGate(self.ledger, clock, limits or RiskLimits(), sight or Sight())
         self._pursuits: dict[ClientOrderId, Pursuit] = {}
         self._listener: Callable[[LegFilled], None] = lambda _: None
         self._sweep_due: datetime | None = None
@@ -76,7 +68,7 @@ class TradeExecutor:
 
     def working(self, trade: int, leg: int) -> Decimal:
         """Return what the leg's live orders may still fill, coins."""
-        return sum((record.working for record in self.ledger.of(trade, leg)), ZERO)
+        return self.ledger.working(trade, leg)
 
     def live_orders(self, trade: int) -> list[OrderRecord]:
         """Return a trade's orders that may still change anything, oldest first."""
@@ -94,7 +86,7 @@ class TradeExecutor:
         """
         name, now = order.client_id, self._clock.now()
         self.gate(order, trade, index)
-        _within_room(order, trade, self.working(name.trade, name.leg))
+        self._gate.within_room(order, trade)
         self.intend(order)
         self._pursuit(name, now).sending = True
         logger.info("order sent id={} {} {} {} @ {}", name, order.side.name.lower(), order.qty, order.instrument.symbol, order.price)
@@ -103,18 +95,7 @@ class TradeExecutor:
 
     def gate(self, order: NewOrder, trade: TradeLifecycle, index: Decimal | None = None) -> None:
         """Return if an order of trade may be sent; raise InvariantBroken, SizeRejected or RiskDenied, saying why not."""
-        name = order.client_id
-        leg = trade.legs[name.leg]
-        exposure = Exposure(
-            symbol=leg.option.symbol,
-            side=leg.side,
-            missing=leg.target - leg.opened,
-            held=leg.outstanding,
-            working=self.working(name.trade, name.leg),
-            open_orders=len(self.ledger.live()),
-            index=index,
-        )
-        check(order, exposure, self._limits)
+        self._gate.check(order, trade, index)
 
     def intend(self, *orders: NewOrder) -> None:
         """Journal orders that passed the gate as intended, all in one; only then may they be sent. Raises JournalError, none written."""
@@ -140,6 +121,28 @@ class TradeExecutor:
         if record is not None and record.live and not record.block and not record.cancel_wanted:
             self.ledger.put(replace(record, cancel_wanted=True))
             self._pursue_cancel(name, self._clock.now())
+
+    def pushed(self, report: OrderReport) -> None:
+        """Take news of an order: what it says is filled is fetched at once; what it calls final is asked about before it is believed."""
+        record = None if report.client_id is None else self.ledger.get(report.client_id)
+        if record is None or not record.live or record.block:
+            return
+        name, now = record.client_id, self._clock.now()
+        if record.order_id is None:
+            self._write(OrderAccepted(at=now, order=str(name), order_id=report.order_id))
+        if (known := self.ledger.get(name)) is not None and report.filled > known.reported:
+            self.ledger.put(replace(known, reported=min(report.filled, known.new.qty)))
+            self._collect_due = None
+        if report.status.final and not record.status.final:
+            self._ask(name, now)
+        self._collect(now)
+
+    def recheck(self) -> None:
+        """Ask about every live order anew at the next step: there was a time of which nobody has told us."""
+        now = self._clock.now()
+        for record in self.ledger.live(block=False):
+            self._pursuit(record.client_id, now).next_ask = now
+        self._sweep_due = self._collect_due = None
 
     def step(self, now: datetime) -> None:
         """Ask the venue what needs asking; never blocks."""
@@ -177,7 +180,8 @@ class TradeExecutor:
         pursuit.sending, pursuit.doubted_at = False, now
         match outcome:
             case str():
-                self._write(OrderAccepted(at=now, order=order, order_id=outcome))
+                if (record := self.ledger.get(name)) is None or record.order_id != outcome:  # a push may have told it already
+                    self._write(OrderAccepted(at=now, order=order, order_id=outcome))
             case DuplicateClientOrderId():
                 self.lose(name, f"the venue already has it: {outcome}", now)
             case ExchangeRejected() | ExchangeUnavailable():
@@ -391,10 +395,3 @@ class TradeExecutor:
         for event in events:
             self.ledger.take(event)
         return True
-
-
-def _within_room(order: NewOrder, trade: TradeLifecycle, working: Decimal) -> None:
-    """Refuse what the structure's legging policy does not allow yet: it would leave a sold leg without its cover."""
-    free = room(trade, order.client_id.purpose)[order.client_id.leg]
-    if working + order.qty > free:
-        raise RiskDenied(f"order {order.client_id} for {order.qty} with {working} working: its structure leaves it {free} for now")

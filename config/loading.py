@@ -24,7 +24,7 @@ from errors import ConfigError
 PREFIXES = ("COINCALL_", "TRADING_", "TRADER_")
 _SUFFIX = {Environment.PAPER: "PAPER", Environment.TESTNET: "TEST", Environment.PRODUCTION: "PROD"}
 _FIELDS: Mapping[str, str] = {str(field.alias): name for name, field in Settings.model_fields.items()}
-_SECRET = frozenset(name for name in _FIELDS if "_API_" in name or name == "TRADER_JOURNAL_URL")
+_SECRET = frozenset(name for name in _FIELDS if "_API_" in name or name in {"TRADER_JOURNAL_URL", "TRADER_ALERT_URLS"})
 
 
 def documented_settings() -> tuple[str, ...]:

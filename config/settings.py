@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from config.values import choice, decimal, host, market, maybe, path, seconds, whole
-from domain import Environment, RoutingThresholds
+from config.values import choice, decimal, host, levels, market, maybe, path, seconds, whole
+from domain import Environment, KillPolicy, RoutingThresholds, Severity
 from errors import ConfigError
 
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
@@ -69,6 +69,40 @@ class Settings(BaseModel):
     max_order_notional: Annotated[Decimal | None, BeforeValidator(maybe(decimal("1", "1000000000", "US dollars")))] = Field(
         None, alias="TRADER_MAX_ORDER_NOTIONAL_USD"
     )
+    max_orders_per_minute: Annotated[int, BeforeValidator(whole(1, 10_000))] = Field(120, alias="TRADER_MAX_ORDERS_PER_MINUTE")
+    price_band: Annotated[Decimal, BeforeValidator(decimal("1", "1000", "per cent"))] = Field(Decimal(50), alias="TRADER_PRICE_BAND_PCT")
+    price_band_index: Annotated[Decimal, BeforeValidator(decimal("0", "100", "per cent"))] = Field(
+        Decimal("0.5"), alias="TRADER_PRICE_BAND_INDEX_PCT"
+    )
+
+    streams: Annotated[Literal["on", "off"], BeforeValidator(choice("on", "off", fold=str.lower))] = Field("on", alias="TRADER_STREAMS")
+    stream_silence: Annotated[timedelta, BeforeValidator(seconds("3", "300"))] = Field(
+        timedelta(seconds=10), alias="TRADER_STREAM_SILENCE_SECONDS"
+    )
+    reconcile_interval: Annotated[timedelta, BeforeValidator(seconds("10", "86400"))] = Field(
+        timedelta(seconds=60), alias="TRADER_RECONCILE_SECONDS"
+    )
+    margin_levels: Annotated[tuple[Decimal, ...], BeforeValidator(levels("1", "1000"))] = Field(
+        (Decimal(50), Decimal(70), Decimal(85)), alias="TRADER_MARGIN_LEVELS_PCT"
+    )
+    margin_reduce: Annotated[Decimal, BeforeValidator(decimal("1", "1000", "per cent"))] = Field(
+        Decimal(90), alias="TRADER_MARGIN_REDUCE_PCT"
+    )
+    kill_policy: Annotated[KillPolicy, BeforeValidator(choice(*KillPolicy, fold=str.lower))] = Field(
+        KillPolicy.URGENT, alias="TRADER_KILL_POLICY"
+    )
+    cancel_on_stop: Annotated[Literal["on", "off"], BeforeValidator(choice("on", "off", fold=str.lower))] = Field(
+        "off", alias="TRADER_CANCEL_ON_STOP"
+    )
+    countdown: Annotated[timedelta | None, BeforeValidator(maybe(seconds("5", "3600")))] = Field(None, alias="TRADER_COUNTDOWN_SECONDS")
+    mmp_interval: Annotated[timedelta | None, BeforeValidator(maybe(seconds("1", "100000")))] = Field(
+        None, alias="TRADER_MMP_INTERVAL_SECONDS"
+    )
+    mmp_frozen: Annotated[timedelta, BeforeValidator(seconds("0", "100000"))] = Field(timedelta(0), alias="TRADER_MMP_FROZEN_SECONDS")
+    mmp_qty: Annotated[Decimal | None, BeforeValidator(maybe(decimal("0.01", "1000000", "coins")))] = Field(None, alias="TRADER_MMP_QTY")
+    mmp_delta: Annotated[Decimal | None, BeforeValidator(maybe(decimal("0.01", "1000000", "coins")))] = Field(
+        None, alias="TRADER_MMP_DELTA"
+    )
 
     rfq_min_notional: Annotated[Decimal, BeforeValidator(decimal("0", "1000000000", "US dollars"))] = Field(
         Decimal(50_000), alias="TRADER_RFQ_MIN_NOTIONAL_USD"
@@ -97,6 +131,10 @@ class Settings(BaseModel):
     alert_cooldown: Annotated[timedelta, BeforeValidator(seconds("0", "86400"))] = Field(
         timedelta(seconds=900), alias="TRADER_ALERT_COOLDOWN_SECONDS"
     )
+    alert_urls: SecretStr | None = Field(None, alias="TRADER_ALERT_URLS")
+    alert_level: Annotated[Severity, BeforeValidator(choice(*Severity, fold=str.lower))] = Field(
+        Severity.WARNING, alias="TRADER_ALERT_LEVEL"
+    )
 
     paper_market: Annotated[Literal["synthetic"] | Path, BeforeValidator(market)] = Field("synthetic", alias="TRADER_PAPER_MARKET")
     paper_speed: Annotated[float, BeforeValidator(decimal("0.01", "10000", "a number"))] = Field(1.0, alias="TRADER_PAPER_SPEED")
@@ -117,6 +155,11 @@ class Settings(BaseModel):
             wide_spread_pct=self.route_spread_pct,
             min_history=self.route_min_history,
         )
+
+    @property
+    def alert_addresses(self) -> tuple[str, ...]:
+        """Where alerts are sent, each with its secrets in clear."""
+        return () if self.alert_urls is None else tuple(self.alert_urls.get_secret_value().split())
 
     @property
     def embedded(self) -> bool:
@@ -157,8 +200,8 @@ class Settings(BaseModel):
     def secrets(self) -> tuple[str, ...]:
         """Every secret that was given, in clear, for the one who must keep them out of the logs."""
         held = (getattr(self, name) for name in type(self).model_fields)
-        texts = (value.get_secret_value() for value in held if isinstance(value, SecretStr))
-        return tuple(text for text in texts if text not in {PAPER_KEY, PAPER_SECRET})
+        texts = [value.get_secret_value() for value in held if isinstance(value, SecretStr)]
+        return tuple(text for text in (*texts, *self.alert_addresses) if text not in {PAPER_KEY, PAPER_SECRET})
 
 
 def _present(secret: SecretStr | None) -> SecretStr:

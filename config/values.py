@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,6 +54,20 @@ def whole(low: int, high: int) -> Callable[[object], int]:
         if not text.removeprefix("-").isdecimal() or not low <= int(text) <= high:
             raise ValueError(f"a whole number from {low} to {high}")
         return int(text)
+
+    return read
+
+
+def levels(low: str, high: str) -> Callable[[object], tuple[Decimal, ...]]:
+    """Take numbers within bounds, each above the one before, separated by commas or as a tuple."""
+    allowed = f"rising numbers from {low} to {high}, separated by commas"
+
+    def read(value: object) -> tuple[Decimal, ...]:
+        parts = value if isinstance(value, tuple) else str(value).split(",")
+        found = tuple(_number(str(part).strip(), low, high, allowed) for part in parts)
+        if any(after <= before for before, after in pairwise(found)):
+            raise ValueError(allowed)
+        return found
 
     return read
 

@@ -17,8 +17,11 @@ from domain.account import (
 )
 from domain.enums import (
     Basis,
+    Difference,
     Environment,
     ExecutionMode,
+    KillPolicy,
+    KillStage,
     OptionType,
     OrderStatus,
     OrderType,
@@ -26,6 +29,7 @@ from domain.enums import (
     Severity,
     Side,
     TimeInForce,
+    TradingState,
 )
 from domain.execution import (
     NEXT_MODE,
@@ -107,6 +111,7 @@ __all__ = [
     "ChainPush",
     "Channel",
     "ClientOrderId",
+    "Difference",
     "EntryCondition",
     "Environment",
     "ExecutionMode",
@@ -117,6 +122,8 @@ __all__ = [
     "Greeks",
     "IndexPush",
     "Instrument",
+    "KillPolicy",
+    "KillStage",
     "LegView",
     "LeggingPolicy",
     "Level",
@@ -161,6 +168,7 @@ __all__ = [
     "TimeInForce",
     "Topic",
     "TradeView",
+    "TradingState",
     "Verdict",
     "aggressive_price",
     "at_now",

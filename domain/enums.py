@@ -114,3 +114,45 @@ class Severity(StrEnum):
     INFO = "info"
     WARNING = "warning"
     CRITICAL = "critical"
+
+
+class TradingState(StrEnum):
+    """What the account may do: anything; only what lowers exposure; or only what a person orders."""
+
+    ACTIVE = "active"
+    REDUCING = "reducing"
+    HALTED = "halted"
+
+    @property
+    def strictness(self) -> int:
+        """Return how much it forbids: more is stricter."""
+        return list(TradingState).index(self)
+
+
+class Difference(StrEnum):
+    """How our books and the venue can differ."""
+
+    FILL_MISSED = "fill missed"
+    ORDER_LOST = "order lost"
+    ORDER_UNKNOWN = "order unknown"
+    POSITION_SHORT = "position short"
+    POSITION_OF_OTHERS = "position of others"
+    ORDER_OF_OTHERS = "order of others"
+    EXPIRED_AWAY = "expired while away"
+
+
+class KillStage(StrEnum):
+    """How far the kill switch has been moved."""
+
+    ARMED = "armed"
+    THROWN = "thrown"
+    FLAT = "flat"
+    WITHDRAWN = "withdrawn"
+
+
+class KillPolicy(StrEnum):
+    """What the kill switch does about what our trades hold: leave at once whatever the spread, leave with patience, or keep it."""
+
+    URGENT = "urgent"
+    PATIENT = "patient"
+    KEEP = "keep"

@@ -33,7 +33,7 @@ class ClientOrderId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """An order as decided, before it is sent."""
+    """An order as decided, before it is sent; `mmp` counts it for the account's market-maker protection."""
 
     client_id: ClientOrderId
     instrument: Option
@@ -43,6 +43,7 @@ class NewOrder:
     order_type: OrderType = OrderType.LIMIT
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
+    mmp: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ FLOORS: Mapping[str, int] = {
             "ports config auth conditions option_selection logbook order_ledger",
             "trade_lifecycle risk journal_schema",
             "execution execution_quality",
-            "legging routing chunking quote_gate rfq_story",
+            "legging routing chunking quote_gate rfq_story order_gate",
             "market_data account_manager journal trade_execution exchanges alerts workers control paper_process"
             " trade_book exit_watch settling position_check execution_log",
             "pace block_trades request_watch leg_orders naked_leg_guard execution_watch",
