@@ -26,10 +26,11 @@ _REMEMBERED = 500
 
 @dataclass(slots=True)
 class _Told:
-    """When a cause was last told, how urgently, and how often it has been held back since."""
+    """When a cause was last told, how urgently, until when it cools down, and how often it has been held back since."""
 
     at: datetime
     severity: Severity
+    until: datetime
     held_back: int = 0
 
 
@@ -37,27 +38,29 @@ class AlertDesk:
     """Where every part of the program raises alerts; safe from any thread.
 
     The same cause is told again only after its cool-down (market time, counted from when it was last told, so that a cause which
-    never stops is still told once each cool-down), or at once if it has become more urgent.
+    never stops is still told once each cool-down), or at once if it has become more urgent. A cool-down that runs is never
+    shortened: not by a shorter one, not by an alert that is held back, and not by a record that cannot be written.
     """
 
     def __init__(self, journal: JournalWriter | None, clock: Clock, cooldown: timedelta, keep: int = 50) -> None:
-        """Journal None keeps no record; `keep` is how many alerts `recent` holds."""
+        """Journal None keeps no record; `cooldown` is for causes that name none; `keep` is how many alerts `recent` holds."""
         self._journal, self._clock, self._cooldown = journal, clock, cooldown
         self._turn = threading.Lock()
         self._told: dict[str, _Told] = {}
         self._recent: deque[AlertRaised] = deque(maxlen=keep)
         self._listeners: list[Listener] = []
 
-    def alert(self, severity: Severity, cause: str, message: str, hint: str) -> None:
-        """Tell a person; the same cause is not repeated within its cool-down. Never raises."""
+    def alert(self, severity: Severity, cause: str, message: str, hint: str, *, cooldown: timedelta | None = None) -> None:
+        """Tell a person; the same cause is not repeated within its cool-down (None: the desk's). Never raises."""
         now = self._clock.now()
         with self._turn:
-            held_back = self._admitted(severity, cause, now)
+            held_back = self._admitted(severity, cause, now, self._cooldown if cooldown is None else cooldown)
             if held_back is None:
                 return
             if held_back > 0:
                 message = f"{message} (and {held_back} more since it was last told)"
-            raised = AlertRaised(at=now, severity=severity, cause=cause, message=message, hint=hint)
+            seconds = None if cooldown is None else cooldown.total_seconds()
+            raised = AlertRaised(at=now, severity=severity, cause=cause, message=message, hint=hint, cooldown_seconds=seconds)
             self._recent.append(raised)
             listeners = tuple(self._listeners)
         _log(raised)
@@ -76,15 +79,17 @@ class AlertDesk:
         with self._turn:
             return tuple(self._recent)
 
-    def _admitted(self, severity: Severity, cause: str, now: datetime) -> int | None:
+    def _admitted(self, severity: Severity, cause: str, now: datetime, cooldown: timedelta) -> int | None:
         """Return how many of the cause were held back, if it is to be told now; None if it is held back too."""
         told = self._told.get(cause)
-        if told is not None and now - told.at < self._cooldown and _RANK[severity] <= _RANK[told.severity]:
+        if told is not None and now < told.until and _RANK[severity] <= _RANK[told.severity]:
+            told.until = max(told.until, told.at + cooldown)
             told.held_back += 1
             return None
         if len(self._told) >= _REMEMBERED:
-            self._told = {name: past for name, past in self._told.items() if now - past.at < self._cooldown}
-        self._told[cause] = _Told(now, severity)
+            self._told = {name: past for name, past in self._told.items() if now < past.until}
+        until = now + cooldown
+        self._told[cause] = _Told(now, severity, until if told is None else max(until, told.until))
         return 0 if told is None else told.held_back
 
     def _record(self, raised: AlertRaised) -> None:

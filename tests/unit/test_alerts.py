@@ -145,3 +145,83 @@ def test_causes_that_cooled_down_are_forgotten_in_the_end(desk: AlertDesk, journ
     stale(desk, cause="order 0")
 
     assert len(journal.events) == 601
+
+
+# ---- cool-downs of their own
+
+
+def told(journal: FakeJournal) -> list[str]:
+    return [event.message for event in journal.events if isinstance(event, AlertRaised)]
+
+
+def with_cooldown(desk: AlertDesk, minutes: float, severity: Severity = Severity.WARNING) -> None:
+    desk.alert(severity, "margin", f"for {minutes:g} min", "add funds", cooldown=timedelta(minutes=minutes))
+
+
+def test_a_cause_may_cool_down_for_longer_than_the_others(desk: AlertDesk, journal: FakeJournal, clock: SimulatedClock) -> None:
+    for _ in range(4):
+        with_cooldown(desk, 60)
+        clock.advance(timedelta(minutes=20))
+
+    assert told(journal) == ["for 60 min", "for 60 min (and 2 more since it was last told)"]
+
+
+def test_the_alert_tells_for_how_long_its_cause_is_silent(desk: AlertDesk, journal: FakeJournal) -> None:
+    with_cooldown(desk, 2)
+    stale(desk)
+
+    assert [event.cooldown_seconds for event in journal.events if isinstance(event, AlertRaised)] == [120.0, None]
+
+
+def test_l68_a_later_shorter_cool_down_does_not_shorten_the_one_that_runs(
+    desk: AlertDesk, journal: FakeJournal, clock: SimulatedClock
+) -> None:
+    with_cooldown(desk, 60)
+    clock.advance(timedelta(minutes=10))
+    with_cooldown(desk, 1)
+    clock.advance(timedelta(minutes=10))
+    with_cooldown(desk, 1)
+
+    assert told(journal) == ["for 60 min"]
+
+
+def test_l68_an_alert_that_became_more_urgent_keeps_the_longer_cool_down(
+    desk: AlertDesk, journal: FakeJournal, clock: SimulatedClock
+) -> None:
+    with_cooldown(desk, 60)
+    with_cooldown(desk, 1, Severity.CRITICAL)
+    clock.advance(timedelta(minutes=10))
+    with_cooldown(desk, 1, Severity.CRITICAL)
+
+    assert told(journal) == ["for 60 min", "for 1 min"]
+
+
+def test_a_longer_cool_down_counts_from_when_the_cause_was_last_told(desk: AlertDesk, journal: FakeJournal, clock: SimulatedClock) -> None:
+    with_cooldown(desk, 10)
+    for _ in range(3):
+        clock.advance(timedelta(minutes=8))
+        with_cooldown(desk, 20)
+
+    assert told(journal) == ["for 10 min", "for 20 min (and 2 more since it was last told)"]
+
+
+def test_l70_neither_a_full_disk_nor_many_other_causes_reset_a_cool_down(
+    desk: AlertDesk, journal: FakeJournal, clock: SimulatedClock
+) -> None:
+    heard: list[AlertRaised] = []
+    desk.subscribe(heard.append)
+    journal.full = True
+    with_cooldown(desk, 60)
+    for number in range(600):
+        desk.alert(Severity.INFO, f"order {number}", "m", "h", cooldown=timedelta(seconds=1))
+        clock.advance(timedelta(seconds=2))
+    with_cooldown(desk, 60)
+
+    assert [alert.cause for alert in heard].count("margin") == 1
+
+
+def test_a_cause_without_a_cool_down_is_told_each_time(desk: AlertDesk, journal: FakeJournal) -> None:
+    with_cooldown(desk, 0)
+    with_cooldown(desk, 0)
+
+    assert len(told(journal)) == 2

@@ -265,7 +265,7 @@ def test_an_unknown_variable_of_ours_is_told_with_the_nearest(name: str) -> None
 
 
 def test_a_variable_like_no_other_is_told_too() -> None:
-    assert refusal({"COINCALL_XQZWVJ": "x"}) == ("COINCALL_XQZWVJ (environment) is not a setting; docs/configuration.md lists them all",)
+    assert refusal({"TRADER_0000000000000000000000000000": "x"}) == ("TRADER_0000000000000000000000000000 (environment) is not a setting; docs/configuration.md lists them all",)
 
 
 def test_a_state_directory_is_made_and_tried() -> None:
