@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ from script_driver import ScriptDriver
 from strategy import StrategyConfig, StrategyRunner, histories
 from trade_execution import TradeExecutor
 from venue_desk import DeskBuilder, MeasuringJournal, VenuePorts
-from workers import Inbox, ThreadPool
+from workers import Inbox, Pool, ThreadPool
 
 if TYPE_CHECKING:
     from paper.dry_run import DryRunDesk
@@ -49,9 +49,9 @@ class TradingContext:
     opened: OpenedJournal
     alerts: AlertDesk
     inbox: Inbox
-    reads: ThreadPool
-    writes: ThreadPool
-    urgent: ThreadPool
+    reads: Pool
+    writes: Pool
+    urgent: Pool
     transport: Transport
     market: MarketData
     account: AccountManager
@@ -76,6 +76,26 @@ class TradingContext:
             self.opened.journal.close()
 
 
+def usual_transport(settings: Settings, clock: Clock, base_url: str) -> Transport:
+    """Return the way to the venue that settings describe; connects to nothing yet."""
+    return Transport(
+        base_url,
+        clock,
+        credentials=Credentials(settings.api_key.get_secret_value(), settings.api_secret.get_secret_value()),
+        window=validity_window(clock),
+        timeout=settings.http_timeout,
+        workers=settings.io_workers + ORDER_WORKERS + URGENT_WORKERS,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What stands between the daemon and the world: threads and sockets, or for rehearsals in one thread something else."""
+
+    pool: Callable[[Inbox, int, str], Pool] = ThreadPool
+    transport: Callable[[Settings, Clock, str], Transport] = usual_transport
+
+
 def build_context(
     settings: Settings,
     strategies: Sequence[StrategyConfig],
@@ -85,14 +105,16 @@ def build_context(
     base_url: str,
     home: Path,
     spacing: timedelta | None = None,
+    wiring: Wiring | None = None,
 ) -> TradingContext:
     """Build and wire every service over an opened journal; connects to nothing yet."""
+    wiring = wiring or Wiring()
     journal, pace = opened.journal, pace_of(settings, clock, spacing)
     alerts = AlertDesk(journal, clock, settings.alert_cooldown)
     inbox = Inbox()
-    reads, writes = ThreadPool(inbox, settings.io_workers, "read"), ThreadPool(inbox, ORDER_WORKERS, "order")
-    urgent = ThreadPool(inbox, URGENT_WORKERS, "urgent")
-    transport = _transport(settings, clock, base_url)
+    reads, writes = wiring.pool(inbox, settings.io_workers, "read"), wiring.pool(inbox, ORDER_WORKERS, "order")
+    urgent = wiring.pool(inbox, URGENT_WORKERS, "urgent")
+    transport = wiring.transport(settings, clock, base_url)
     client = CoincallClient(transport)
     feed = CoincallMarket(client)
     market = MarketData(feed, reads, clock, alerts, pace.market)
@@ -184,17 +206,6 @@ def _simulated_trades(kept: Sequence[AnyEvent]) -> bool:
     """Tell whether a dry run of an earlier start is still to be managed."""
     begun = {event.trade for event in kept if isinstance(event, TradeCreated) and event.simulated}
     return bool(begun - {event.trade for event in kept if isinstance(event, CloseNotified)})
-
-
-def _transport(settings: Settings, clock: Clock, base_url: str) -> Transport:
-    return Transport(
-        base_url,
-        clock,
-        credentials=Credentials(settings.api_key.get_secret_value(), settings.api_secret.get_secret_value()),
-        window=validity_window(clock),
-        timeout=settings.http_timeout,
-        workers=settings.io_workers + ORDER_WORKERS + URGENT_WORKERS,
-    )
 
 
 def _dry_run(feed: CoincallMarket, clock: Clock, settings: Settings, home: Path, alerts: AlertDesk) -> DryRunDesk:

@@ -32,7 +32,7 @@ from settling import SettlementDesk
 from trade_execution import TradeExecutor
 from trade_lifecycle import TradeLifecycle
 from trading_desk import Desk
-from workers import ThreadPool
+from workers import Pool
 
 
 class MeasuringJournal:
@@ -76,9 +76,9 @@ class DeskBuilder:
     quality: QualityBook
     clock: Clock
     alerts: AlertDesk
-    reads: ThreadPool
-    writes: ThreadPool
-    urgent: ThreadPool
+    reads: Pool
+    writes: Pool
+    urgent: Pool
     settings: Settings
     pace: Pace
     market: MarketData

@@ -105,6 +105,18 @@ class _Work(Generic[T]):
         return Completion(ExchangeUnavailable("workers", "run", reason), self.done)
 
 
+class Pool(Protocol):
+    """Workers with an end: what `ports.IoPool` asks, and letting go."""
+
+    def run(self, work: Callable[[], T], done: Callable[[T | Exception], None], /) -> None:
+        """Do work; later call done on the tick thread with what it returned or raised."""
+        ...
+
+    def close(self, timeout: float) -> bool:
+        """Take no more work and wait for the rest; tell whether all ended within timeout, real seconds."""
+        ...
+
+
 class ThreadPool:
     """Daemon threads that work for the tick. `size` is how many calls may wait on the network at a time."""
 
@@ -178,3 +190,7 @@ class InlinePool:
             completion()
         else:
             self._inbox.put(completion)
+
+    def close(self, timeout: float) -> bool:  # noqa: ARG002 - nothing is ever under way
+        """Have nothing to wait for."""
+        return True

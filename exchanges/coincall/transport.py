@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 from loguru import logger
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from auth import DEFAULT_WINDOW_MS, Credentials, Value, json_text, sign_request
@@ -100,15 +100,17 @@ class Transport:
         limiter: RateLimiter | None = None,
         rng: random.Random | None = None,
         pause: Callable[[float], None] = pause,
+        adapter: Callable[[], BaseAdapter] | None = None,
     ) -> None:
-        """Connect to nothing yet. Raises ConfigError for a host that would be sent keys in the clear."""
+        """Connect to nothing yet; `adapter` may stand in for sockets. Raises ConfigError for a host that would get keys in the clear."""
         url = urlsplit(base_url)
         if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
             raise ConfigError(f"Coincall's address must be https, or http on this machine, not {base_url!r}")
         self._base, self._clock, self._credentials = base_url.rstrip("/"), clock, credentials
         self._window_ms = window // _MILLISECOND
         self._timeout = timeout.total_seconds()
-        self._workers, self._pause = workers, pause
+        self._pause = pause
+        self._adapter = adapter or (lambda: HTTPAdapter(pool_connections=1, pool_maxsize=workers))
         self._limiter = RateLimiter(clock, pause) if limiter is None else limiter
         self._rng = random.Random() if rng is None else rng
         self._lock = threading.Lock()
@@ -251,7 +253,7 @@ class Transport:
         session.trust_env = False
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=self._workers))
+            session.mount(scheme, self._adapter())
         return session
 
 
