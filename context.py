@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -10,34 +10,32 @@ from typing import TYPE_CHECKING
 
 from account_manager import AccountManager, PositionMonitor
 from alerts import AlertDesk
-from auth import Credentials
 from clock import Clock, monotonic
 from config import Settings
 from domain import Severity
 from events import AnyEvent, CloseNotified, TradeCreated
-from exchanges.coincall.client import CoincallClient
 from exchanges.coincall.client_rfq import CoincallRFQClient
 from exchanges.coincall.gateway import CoincallAccount, CoincallMarket, CoincallOrders
 from exchanges.coincall.gateway_rfq import CoincallRFQ
-from exchanges.coincall.transport import Transport, validity_window
+from exchanges.coincall.transport import Transport
 from execution_quality import QualityBook
 from journal import OpenedJournal
 from lifecycle_manager import LifecycleManager
+from live_feed import LiveFeed
 from market_data import MarketData
 from multileg_orderbook import SmartOrderbookExecutor
-from pace import pace_of
+from order_gate import Sight
+from pace import Pace, pace_of
 from rfq import RFQExecutor
 from script_driver import ScriptDriver
 from strategy import StrategyConfig, StrategyRunner, histories
 from trade_execution import TradeExecutor
-from venue_desk import DeskBuilder, MeasuringJournal, VenuePorts
-from workers import Inbox, Pool, ThreadPool
+from venue_desk import DeskBuilder, VenuePorts, WatchedJournal
+from wiring import Links, StreamPlan, Wiring, linked
+from workers import Inbox, Pool
 
 if TYPE_CHECKING:
     from paper.dry_run import DryRunDesk
-
-ORDER_WORKERS = 4
-URGENT_WORKERS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +55,7 @@ class TradingContext:
     account: AccountManager
     monitor: PositionMonitor
     executor: TradeExecutor
+    feed: LiveFeed
     rfq: RFQExecutor
     smart: SmartOrderbookExecutor
     quality: QualityBook
@@ -67,6 +66,7 @@ class TradingContext:
     def close(self, timeout: float) -> None:
         """Let what is on its way to the venue finish, book what came of it, then let go of everything, within timeout (real seconds)."""
         deadline = monotonic() + timeout
+        self.feed.close()
         for pool in (self.writes, self.urgent, self.reads):
             pool.close(max(0.1, deadline - monotonic() - (0.5 if pool is not self.reads else 0)))
         try:
@@ -74,26 +74,6 @@ class TradingContext:
         finally:
             self.transport.close()
             self.opened.journal.close()
-
-
-def usual_transport(settings: Settings, clock: Clock, base_url: str) -> Transport:
-    """Return the way to the venue that settings describe; connects to nothing yet."""
-    return Transport(
-        base_url,
-        clock,
-        credentials=Credentials(settings.api_key.get_secret_value(), settings.api_secret.get_secret_value()),
-        window=validity_window(clock),
-        timeout=settings.http_timeout,
-        workers=settings.io_workers + ORDER_WORKERS + URGENT_WORKERS,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wiring:
-    """What stands between the daemon and the world: threads and sockets, or for rehearsals in one thread something else."""
-
-    pool: Callable[[Inbox, int, str], Pool] = ThreadPool
-    transport: Callable[[Settings, Clock, str], Transport] = usual_transport
 
 
 def build_context(
@@ -108,27 +88,32 @@ def build_context(
     wiring: Wiring | None = None,
 ) -> TradingContext:
     """Build and wire every service over an opened journal; connects to nothing yet."""
-    wiring = wiring or Wiring()
-    journal, pace = opened.journal, pace_of(settings, clock, spacing)
+    wiring, kept, pace = wiring or Wiring(), tuple(opened.journal.replay()), pace_of(settings, clock, spacing)
+    journal, quality = opened.journal, QualityBook(kept)
     alerts = AlertDesk(journal, clock, settings.alert_cooldown)
-    inbox = Inbox()
-    reads, writes = wiring.pool(inbox, settings.io_workers, "read"), wiring.pool(inbox, ORDER_WORKERS, "order")
-    urgent = wiring.pool(inbox, URGENT_WORKERS, "urgent")
-    transport = wiring.transport(settings, clock, base_url)
-    client = CoincallClient(transport)
-    feed = CoincallMarket(client)
-    market = MarketData(feed, reads, clock, alerts, pace.market)
-    account = AccountManager(CoincallAccount(client, clock), reads, clock, alerts, max_age=pace.max_age)
-    monitor = PositionMonitor(account, market, inbox, clock, alerts, poll_interval=pace.poll, tick_interval=pace.tick)
-
-    kept = tuple(journal.replay())
-    quality = QualityBook(kept)
-    recorded = MeasuringJournal(journal, quality)
-    builder = DeskBuilder(recorded, journal.desk, quality, clock, alerts, reads, writes, urgent, settings, pace, market)
-    makers = CoincallRFQ(CoincallRFQClient(transport), market.get_option_instruments, clock)
-    live = builder.build(VenuePorts(CoincallOrders(client, clock), CoincallAccount(client, clock), makers, makers))
+    links = linked(wiring, settings, clock, base_url)
+    seen = _seen(links, clock, alerts, pace)
+    recorded = WatchedJournal(journal, quality.take)
+    sight = Sight(quote=lambda symbol: monitor.snapshot().quotes.get(symbol))  # noqa: PLW0108 - of the tick that is then, not of this one
+    builder = DeskBuilder(
+        recorded, journal.desk, quality, clock, alerts, links.reads, links.writes, links.urgent, settings, pace, seen.market, sight
+    )
+    makers = CoincallRFQ(CoincallRFQClient(links.transport), seen.market.get_option_instruments, clock)
+    live = builder.build(VenuePorts(CoincallOrders(links.client, clock), seen.reader, makers, makers))
+    feed = LiveFeed(
+        inbox=links.inbox,
+        market=seen.market,
+        account=seen.account,
+        executor=live.desk.executor,
+        clock=clock,
+        alerts=alerts,
+        heard=live.heard,
+    )
+    recorded.followers.append(feed.saw)
+    feed.connect(wiring.streams(StreamPlan(settings, clock, base_url, links.transport, seen.market.get_option_instruments, feed.hear)))
+    monitor = PositionMonitor(seen.account, feed, links.inbox, clock, alerts, poll_interval=pace.poll, tick_interval=pace.tick)
     rehearses = any(strategy.dry_run for strategy in strategies) or _simulated_trades(kept)
-    rehearsal = _dry_run(feed, clock, settings, home, alerts) if rehearses else None
+    rehearsal = _dry_run(seen.venue, clock, settings, home, alerts) if rehearses else None
     lifecycle = LifecycleManager(
         live=live.desk,
         simulated=None if rehearsal is None else builder.build(VenuePorts(rehearsal, rehearsal, rehearsal.rfq, rehearsal.rfq)).desk,
@@ -137,7 +122,7 @@ def build_context(
         alerts=alerts,
         next_number=journal.next_trade_number(),
     )
-    live.rfq.drive = live.smart.drive = ScriptDriver(lifecycle, monitor.tick, lambda: inbox.wait(clock.real_seconds(pace.tick)))
+    live.rfq.drive = live.smart.drive = ScriptDriver(lifecycle, monitor.tick, lambda: links.inbox.wait(clock.real_seconds(pace.tick)))
     runners = _armed(builder, kept, lifecycle, strategies)
     _schedule(monitor, lifecycle, runners)
     return TradingContext(
@@ -145,21 +130,42 @@ def build_context(
         clock=clock,
         opened=opened,
         alerts=alerts,
-        inbox=inbox,
-        reads=reads,
-        writes=writes,
-        urgent=urgent,
-        transport=transport,
-        market=market,
-        account=account,
+        inbox=links.inbox,
+        reads=links.reads,
+        writes=links.writes,
+        urgent=links.urgent,
+        transport=links.transport,
+        market=seen.market,
+        account=seen.account,
         monitor=monitor,
         executor=live.desk.executor,
+        feed=feed,
         rfq=live.rfq,
         smart=live.smart,
         quality=quality,
         lifecycle=lifecycle,
         runners=runners,
         rehearsal=rehearsal,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of the market and of our account, and who reads both at the venue."""
+
+    venue: CoincallMarket
+    reader: CoincallAccount
+    market: MarketData
+    account: AccountManager
+
+
+def _seen(links: Links, clock: Clock, alerts: AlertDesk, pace: Pace) -> _Seen:
+    venue, reader = CoincallMarket(links.client), CoincallAccount(links.client, clock)
+    return _Seen(
+        venue,
+        reader,
+        MarketData(venue, links.reads, clock, alerts, pace.market),
+        AccountManager(reader, links.reads, clock, alerts, max_age=pace.max_age),
     )
 
 

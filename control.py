@@ -1,40 +1,73 @@
-"""How a person's command reaches the running daemon: a file in the state directory, taken once and answered in the log.
+"""How a person's command reaches the running daemon: a file in the state directory, taken once and answered by another beside it.
 
 A file needs no port and no password: who may write the state directory may command the daemon.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 from loguru import logger
 
-from clock import wall_now
+from clock import monotonic, pause, wall_now
+
+_LOOK_AGAIN = 0.05  # real seconds
 
 
 class Verb(StrEnum):
     """What a person may ask of a running daemon."""
 
     CLOSE = "close"
-    RELEASE = "release"
+    MANAGE = "manage"
     WRITE_OFF = "write_off"
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
     ACKNOWLEDGE = "acknowledge"
+    ADOPT = "adopt"
+    RELEASE = "release"
+    KILL = "kill"
+    REDUCE = "reduce"
+    HALT = "halt"
+    ACTIVATE = "activate"
+    RECONCILE = "reconcile"
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """One request: the verb, and the trade's number or the strategy's name that it is about."""
+    """One request: the verb, the trade, strategy or symbol it is about, details by name, and whether it is meant or only asked about."""
 
     verb: Verb
     target: str = ""
+    details: Mapping[str, str] = {}
+    confirmed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.target}".rstrip()
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the daemon says to a command: what it did or would do, or why not."""
+
+    done: bool
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A command as it was found; `name` is where its answer goes."""
+
+    command: Command
+    name: str
+
+
+Handler = Callable[[Command], str]
 
 
 class ControlBox:
-    """The directory where commands wait."""
+    """The directory where commands wait, and their answers."""
 
     def __init__(self, state_dir: Path) -> None:
         self._dir = state_dir / "commands"
@@ -42,22 +75,43 @@ class ControlBox:
     def put(self, command: Command) -> Path:
         """Leave a command, whole or not at all. Raises OSError where the directory cannot be written."""
         self._dir.mkdir(parents=True, exist_ok=True)
-        name = f"{wall_now():%Y%m%dT%H%M%S%f}-{os.getpid()}"
-        draft, file = self._dir / f"{name}.draft", self._dir / f"{name}.json"
-        draft.write_bytes(msgspec.json.encode(command))
-        draft.replace(file)
+        file = self._dir / f"{wall_now():%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
+        self._write(file, command)
         return file
 
-    def take(self) -> Sequence[Command]:
+    def take(self) -> Sequence[Taken]:
         """Return what waits, oldest first, and forget it; what cannot be read is moved aside and logged."""
         if not self._dir.is_dir():
             return ()
         commands = []
         for file in sorted(self._dir.glob("*.json")):
             try:
-                commands.append(msgspec.json.decode(file.read_bytes(), type=Command))
+                commands.append(Taken(msgspec.json.decode(file.read_bytes(), type=Command), file.stem))
                 file.unlink()
             except (msgspec.MsgspecError, OSError) as error:
                 logger.error("command not understood file={} reason={}", file, error)
                 file.replace(file.with_suffix(".bad"))
         return commands
+
+    def answer(self, taken: Taken, answer: Answer) -> None:
+        """Leave the answer to a command; nobody may be waiting for it any more."""
+        try:
+            self._write(self._dir / f"{taken.name}.answer", answer)
+        except OSError as error:
+            logger.warning("answer not left command={} reason={}", taken.command, error)
+
+    def wait(self, file: Path, seconds: float) -> Answer | None:
+        """Wait for the answer to the command left in file, at most so many real seconds; None without one."""
+        place, deadline = file.with_suffix(".answer"), monotonic() + seconds
+        while monotonic() < deadline:
+            if place.exists():
+                answer = msgspec.json.decode(place.read_bytes(), type=Answer)
+                place.unlink(missing_ok=True)
+                return answer
+            pause(_LOOK_AGAIN)
+        return None
+
+    def _write(self, file: Path, content: Command | Answer) -> None:
+        draft = file.with_suffix(".draft")
+        draft.write_bytes(msgspec.json.encode(content))
+        draft.replace(file)

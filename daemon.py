@@ -6,7 +6,7 @@ Nothing here ends the daemon by itself. Stopping starts no order, cancels none a
 import resource
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, timedelta
 from decimal import Decimal
 from types import FrameType
@@ -15,10 +15,12 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from loguru import logger
 
 from clock import wall_now
+from command_desk import CommandDesk
+from commands import handlers_of, heed_attention
 from context import TradingContext
-from control import Command, ControlBox, Verb
+from control import ControlBox
 from domain import AccountSnapshot, Basis, Greeks, Severity
-from errors import InvariantBroken, JournalError
+from errors import JournalError
 from events import AccountMarked
 from paper_process import PaperProcess
 
@@ -33,7 +35,8 @@ class Daemon:
     """One run of the program."""
 
     def __init__(self, context: TradingContext, control: ControlBox, exchange: PaperProcess | None) -> None:
-        self._context, self._control, self._exchange = context, control, exchange
+        self._context, self._exchange = context, exchange
+        self._commands = CommandDesk(control, handlers_of(context), context.inbox.put)
         self._stop = threading.Event()
         self._scheduler = BackgroundScheduler(timezone=UTC)
         self._started = wall_now()
@@ -62,11 +65,11 @@ class Daemon:
         context = self._context
         if context.opened.damage is not None:
             context.alerts.alert(Severity.CRITICAL, "journal damaged", context.opened.damage, "read docs/runbook.md, then --acknowledge")
-        self._heed_attention()
+        heed_attention(context)
         context.reads.run(context.transport.measure_skew, self._skew_known)
         context.monitor.on_update(self._tell_account, "account story")
         settings = context.settings
-        self._scheduler.add_job(self._take_commands, "interval", seconds=CONTROL_EVERY.total_seconds(), id="commands", max_instances=1)
+        self._scheduler.add_job(self._commands.look, "interval", seconds=CONTROL_EVERY.total_seconds(), id="commands", max_instances=1)
         self._every(settings.snapshot_interval, "snapshot", self._snapshot)
         self._every(settings.health_interval, "health", self._health, at_least=HEALTH_AT_LEAST)
         self._every(STORY_EVERY, "story", self._tell_trades, at_least=STORY_EVERY.total_seconds())
@@ -122,47 +125,6 @@ class Daemon:
             said = f"our clock and the venue's are {abs(outcome).total_seconds():.0f} s apart: ours is {where}"
             hint = "set this machine's clock (NTP): requests are signed by the venue's, but hours and days of strategies follow ours"
             self._context.alerts.alert(Severity.WARNING, "clock", said, hint)
-
-    def _take_commands(self) -> None:
-        """Look for commands, on the scheduler's thread: a venue that hangs must not keep a person from being heard."""
-        commands = self._control.take()
-        if commands:
-            self._context.inbox.put(lambda: self._obey_all(commands))
-
-    def _obey_all(self, commands: Sequence[Command]) -> None:
-        for command in commands:
-            try:
-                self._obey(command)
-            except (KeyError, ValueError, InvariantBroken, JournalError) as error:
-                reason = "there is no such trade" if isinstance(error, KeyError) else error
-                logger.error("command refused verb={} target={} reason={}", command.verb, command.target, reason)
-
-    def _obey(self, command: Command) -> None:
-        lifecycle = self._context.lifecycle
-        logger.info("command taken verb={} target={}", command.verb, command.target)
-        match command.verb:
-            case Verb.CLOSE:
-                lifecycle.force_close(int(command.target), "a person asked for it")
-            case Verb.RELEASE:
-                lifecycle.release(int(command.target), "a person has looked")
-            case Verb.WRITE_OFF:
-                lifecycle.write_off(int(command.target), "a person found its holding gone")
-            case Verb.ACKNOWLEDGE:
-                self._context.opened.journal.acknowledge()
-                self._heed_attention()
-                lifecycle.lift_block("invariant")
-            case _:
-                runner = next((r for r in self._context.runners if r.name == command.target), None)
-                if runner is None:
-                    raise ValueError("no such strategy runs here")
-                {Verb.PAUSE: runner.pause, Verb.RESUME: runner.enable, Verb.STOP: runner.stop}[command.verb]("a person asked for it")
-
-    def _heed_attention(self) -> None:
-        reason = self._context.opened.journal.needs_attention
-        if reason is None:
-            self._context.lifecycle.lift_block("journal")
-        else:
-            self._context.lifecycle.block_entries("journal", f"{reason}; look, then --acknowledge")
 
     def _snapshot(self) -> None:
         account = self._context.monitor.snapshot()

@@ -25,10 +25,11 @@ from status import lines_of, status_of
 from strategies import STRATEGIES
 from strategy import StrategyConfig, StrategyFactory, load_strategies
 
-BAD_INPUT = 2
+REFUSED, BAD_INPUT = 1, 2
+ANSWER_WITHIN = 4.0  # real seconds; the daemon looks once a second
 COMMANDS: Mapping[str, tuple[Verb, str]] = {
     "close": (Verb.CLOSE, "close a trade, by its number, whatever its exits say"),
-    "release": (Verb.RELEASE, "manage a quarantined trade again, because you have looked at it"),
+    "manage": (Verb.MANAGE, "manage a quarantined trade again, because you have looked at it"),
     "write_off": (Verb.WRITE_OFF, "end a quarantined trade whose holding is not there any more"),
     "pause": (Verb.PAUSE, "let a strategy enter no more until --resume; its trades stay managed"),
     "resume": (Verb.RESUME, "let a paused or stopped strategy enter again"),
@@ -154,13 +155,16 @@ def _from_file(path: Path) -> Sequence[StrategyFactory]:
 
 def _send(commands: Sequence[Command], home: Path) -> int:
     for command in commands:
-        if command.verb in (Verb.CLOSE, Verb.RELEASE, Verb.WRITE_OFF) and not command.target.isdecimal():
+        if command.verb in (Verb.CLOSE, Verb.MANAGE, Verb.WRITE_OFF) and not command.target.isdecimal():
             raise ConfigError(f"--{command.verb} {command.target}: a trade is named by its number, see --status")
-    box = ControlBox(home)
+    box, refused = ControlBox(home), 0
     for command in commands:
-        box.put(command)
-        print(f"left for the daemon: {command.verb} {command.target}".rstrip())
-    return 0
+        file = box.put(command)
+        print(f"left for the daemon: {command}")
+        answer = box.wait(file, ANSWER_WITHIN)
+        print(answer.said if answer is not None else "no answer yet: it is obeyed as soon as the daemon runs, see its log")
+        refused += answer is not None and not answer.done
+    return REFUSED if refused else 0
 
 
 def _show_status(settings: Settings, home: Path) -> int:

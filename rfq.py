@@ -4,8 +4,8 @@ One rule: a quote is judged when it is taken, never before, by the one signed co
 at follows from what it journalled, so a restart goes on with the same request and never asks twice without need.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -62,13 +62,14 @@ class RFQResult(ExecutionResult):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Makers:
-    """Where quotes are asked for and taken on one venue; `directory` tells which requests of ours are open there."""
+    """Where quotes are asked for and taken on one venue; `directory` tells our open requests, `heard` when there was news of which."""
 
     gateway: RFQGateway
     directory: RFQDirectory
     blocks: BlockDesk
     writes: IoPool
     reads: IoPool
+    heard: Mapping[str, datetime] = field(default_factory=dict)
 
 
 _UNASKED = RFQResult(mode=ExecutionMode.RFQ, success=False, reason="", legs=())
@@ -283,7 +284,8 @@ class RFQExecution:
         return self._leave("what is held is not known") if late else _working("waiting until it is known what is held")
 
     def _poll(self, request: RFQRequest, now: datetime, params: RFQParams) -> None:
-        due = self._polled_at is None or now >= self._polled_at + timedelta(seconds=params.poll_seconds)
+        at, told = self._polled_at, self._makers.heard.get(request.request_id)
+        due = at is None or now >= at + timedelta(seconds=params.poll_seconds) or (told is not None and told > at)
         if self._polling or not due:
             return
         self._polling, self._polled_at = True, now

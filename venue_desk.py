@@ -1,7 +1,8 @@
 """Builds one venue's order path: gate, ledger, every way to execute, and the measuring of what each costs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from loguru import logger
@@ -22,6 +23,7 @@ from leg_orders import LegOrders
 from limit_execution import LimitExecutor
 from market_data import MarketData
 from multileg_orderbook import SmartOrderbookExecutor
+from order_gate import Sight
 from pace import Pace
 from ports import AccountReader, JournalWriter, OrderGateway, RFQDirectory, RFQGateway
 from request_watch import Looking
@@ -35,17 +37,18 @@ from trading_desk import Desk
 from workers import Pool
 
 
-class MeasuringJournal:
-    """The journal as the order paths write it: what is written is also measured."""
+class WatchedJournal:
+    """The journal as the order paths write it: what is written is also shown to those who follow it."""
 
-    def __init__(self, journal: Journal, quality: QualityBook) -> None:
-        self._journal, self._quality = journal, quality
+    def __init__(self, journal: Journal, *followers: Callable[[AnyEvent], object]) -> None:
+        self._journal, self.followers = journal, [*followers]
 
     def append(self, *events: Event) -> None:
-        """Write events as one, then fold them into the measured executions. Raises JournalError, having written none."""
+        """Write events as one, then show each to the followers. Raises JournalError, having written none."""
         self._journal.append(*events)
         for event in events:
-            self._quality.take(cast("AnyEvent", event))
+            for follower in self.followers:
+                follower(cast("AnyEvent", event))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,12 @@ class VenuePorts:
 
 @dataclass(frozen=True, slots=True)
 class BuiltDesk:
-    """An order path and those of its executors that scripts call by name."""
+    """An order path, those of its executors that scripts call by name, and where news of requests for quotes is noted."""
 
     desk: Desk
     rfq: RFQExecutor
     smart: SmartOrderbookExecutor
+    heard: dict[str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +86,11 @@ class DeskBuilder:
     settings: Settings
     pace: Pace
     market: MarketData
+    sight: Sight
 
     def build(self, venue: VenuePorts) -> BuiltDesk:
         """Return an order path to one venue, real or simulated, with every way to execute there."""
+        heard: dict[str, datetime] = {}
         caps = RiskLimits(max_open_orders=self.settings.max_orders_open, max_order_notional=self.settings.max_order_notional)
         executor = TradeExecutor(
             gateway=venue.orders,
@@ -95,6 +101,7 @@ class DeskBuilder:
             clock=self.clock,
             alerts=self.alerts,
             limits=caps,
+            sight=self.sight,
             patience=self.pace.patience,
         )
         log = ExecutionLog(self.journal, self.clock)
@@ -111,7 +118,7 @@ class DeskBuilder:
             patience=self.pace.patience,
         )
         orders, shortest = LegOrders(executor, self.alerts, self.desk_number), self.pace.shortest_round
-        makers = Makers(gateway=venue.makers, directory=venue.requests, blocks=blocks, writes=self.writes, reads=self.reads)
+        makers = Makers(gateway=venue.makers, directory=venue.requests, blocks=blocks, writes=self.writes, reads=self.reads, heard=heard)
         rfq = RFQExecutor(makers, self.clock, self.alerts, self.settings.rfq_min_notional, Looking.paced(self.pace.patience))
         smart = SmartOrderbookExecutor(orders, shortest)
         executions = ExecutionDesk(
@@ -125,7 +132,7 @@ class DeskBuilder:
         )
         executions.on_ended(self._measured)
         settlements = SettlementDesk(venue.account, self.reads, self.alerts)
-        return BuiltDesk(Desk(executor, settlements, executions, log, blocks, rfq.watch), rfq, smart)
+        return BuiltDesk(Desk(executor, settlements, executions, log, blocks, rfq.watch), rfq, smart, heard)
 
     def _measured(self, run: Run, result: ExecutionResult) -> None:  # noqa: ARG002 - what it cost is told from the journal's events
         quality = self.quality.last(run.started.trade)

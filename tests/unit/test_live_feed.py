@@ -1,0 +1,400 @@
+"""A push is news: it makes the order path look now, and is never itself believed."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from account_manager import AccountManager
+from domain import (
+    AccountSnapshot,
+    BlockPush,
+    BlockTrade,
+    BookPush,
+    Chain,
+    ChainPush,
+    Channel,
+    FillPush,
+    IndexPush,
+    Level,
+    Option,
+    OrderBook,
+    OrderPush,
+    OrderReport,
+    OrderStatus,
+    PositionPush,
+    Push,
+    Settlement,
+    Side,
+    StreamLost,
+    StreamOpened,
+    StreamStanding,
+    Topic,
+)
+from errors import DataNotFresh, ExchangeUnavailable
+from events import LegFilled, OrderAccepted, OrderSettled
+from live_feed import OWN, LiveFeed
+from market_data import Cadence, MarketData
+from order_ledger import OrderRecord
+from workers import InlinePool
+
+from tests.fakes import EXPIRY, SECOND, START, House, a_name, a_position, a_quote, an_account, an_option, an_order
+
+NAME = a_name()
+OPTION = an_option()
+
+
+@dataclass
+class FakeStreams:
+    """Connections that stand as the test says, and remember what was asked of them."""
+
+    followed: list[Collection[Channel]] = field(default_factory=list)
+    renewed: list[tuple[str, str]] = field(default_factory=list)
+    open: bool = True
+    closed: bool = False
+
+    def follow(self, channels: Collection[Channel], /) -> None:
+        self.followed.append(channels)
+
+    def renew(self, name: str, reason: str, /) -> None:
+        self.renewed.append((name, reason))
+
+    def standing(self) -> Sequence[StreamStanding]:
+        since = START if self.open else None
+        return [StreamStanding(name="options", open_since=since, heard_at=None, connections=1, channels=6)]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Reader:
+    """An account and a market that count how often they are asked."""
+
+    def __init__(self, house: House) -> None:
+        self.house, self.accounts, self.asked = house, 0, 0
+
+    def read(self) -> AccountSnapshot:
+        self.accounts += 1
+        held = [a_position(OPTION, qty) for qty in self.house.venue.held.values() if qty != 0]
+        return an_account(now=self.house.clock.now(), positions=held)
+
+    def settlements(self, since: object, /) -> Sequence[Settlement]:
+        return ()
+
+    def instruments(self, underlying: str, /) -> Sequence[Option]:
+        return [OPTION]
+
+    def chain(self, underlying: str, listed: Sequence[Option], expiry: object = None, /) -> Chain:
+        self.asked += 1
+        now = self.house.clock.now()
+        return Chain(underlying, now, Decimal(65000), (a_quote(OPTION, at=now),), now)
+
+    def book(self, symbol: str, /) -> OrderBook:
+        self.asked += 1
+        return OrderBook(symbol=symbol, at=self.house.clock.now(), bids=(Level(Decimal(90), Decimal(1)),))
+
+    def index(self, underlying: str, /) -> tuple[Decimal, datetime]:
+        self.asked += 1
+        return Decimal(65000), self.house.clock.now()
+
+
+class Stage:
+    """An order path with a feed: a trade that has sold one call, its order resting at the venue."""
+
+    def __init__(self, *, sent: bool = True) -> None:
+        self.house = House()
+        self.house.create()
+        self.reader = Reader(self.house)
+        pool, clock = InlinePool(self.house.inbox), self.house.clock
+        self.account = AccountManager(self.reader, pool, clock, self.house.alerts)
+        self.market = MarketData(self.reader, pool, clock, self.house.alerts, Cadence())
+        self.streams = FakeStreams()
+        self.heard: dict[str, datetime] = {}
+        self.news: list[Push] = []
+        self.gaps: list[str] = []
+        self.feed = LiveFeed(
+            inbox=self.house.inbox,
+            market=self.market,
+            account=self.account,
+            executor=self.house.executor,
+            clock=clock,
+            alerts=self.house.alerts,
+            heard=self.heard,
+        )
+        self.feed.on_news.append(self.news.append)
+        self.feed.on_gap.append(self.gaps.append)
+        if sent:
+            self.house.executor.submit(an_order(), self.house.trade())
+            self.house.inbox.drain()
+
+    def tell(self, push: Push) -> None:
+        self.feed.hear(push)
+        self.house.inbox.drain()
+
+    def report(self, **changes: object) -> OrderPush:
+        report = replace(self.house.venue.orders[NAME].report(), **changes)  # type: ignore[arg-type]
+        return OrderPush(report=report, at=self.house.clock.now())
+
+    @property
+    def record(self) -> OrderRecord:
+        found = self.house.executor.ledger.get(NAME)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_a_fill_that_is_told_is_read_and_booked_at_once(stage: Stage) -> None:
+    stage.house.venue.execute(NAME, "0.4")
+
+    stage.tell(stage.report())
+
+    (booked,) = stage.house.journal.of(LegFilled)
+    assert isinstance(booked, LegFilled)
+    assert (booked.fill.qty, booked.fill.fee) == (Decimal("0.4"), Decimal("0.20"))  # the fee is only in the list of trades
+
+
+def test_a_trade_that_is_told_is_read_and_booked_at_once_too(stage: Stage) -> None:
+    stage.house.venue.execute(NAME, "0.4")
+    fill = stage.house.venue.rows[-1]
+
+    stage.tell(
+        FillPush(fill_id=fill.id, order_id=fill.order_id, symbol=fill.symbol, side=fill.side, qty=fill.qty, price=fill.price, at=START)
+    )
+
+    assert stage.record.booked == Decimal("0.4")
+
+
+def test_a_push_that_comes_twice_late_or_out_of_order_books_nothing_more(stage: Stage) -> None:
+    early = stage.report()
+    stage.house.venue.execute(NAME, "0.4")
+    partly = stage.report()
+    stage.house.venue.execute(NAME)
+    fills: list[Push] = [
+        FillPush(fill_id=f.id, order_id=f.order_id, symbol=f.symbol, side=f.side, qty=f.qty, price=f.price, at=START)
+        for f in stage.house.venue.rows
+    ]
+
+    pushes: list[Push] = [stage.report(), partly, early, *fills, stage.report(), *reversed(fills), early]
+    for push in pushes:
+        stage.tell(push)
+
+    assert len(stage.house.journal.of(LegFilled)) == 2
+    assert stage.record.booked == 1
+    assert stage.record.working == 0
+
+
+def test_a_cancel_that_is_told_is_asked_about_before_it_is_believed(stage: Stage) -> None:
+    stage.house.venue.execute(NAME, "0.4")
+
+    stage.tell(stage.report(status=OrderStatus.CANCELED, filled=Decimal(0)))  # which is not so: the venue still has it open
+
+    assert stage.house.journal.of(OrderSettled) == []
+    assert stage.record.working == Decimal(1) - stage.record.booked
+
+
+def test_a_push_names_an_order_whose_answer_was_lost() -> None:
+    stage = Stage(sent=False)
+    stage.house.venue.lose_reply = True
+    stage.house.executor.submit(an_order(), stage.house.trade())
+    stage.house.inbox.drain()
+    before = stage.record
+
+    stage.tell(stage.report())
+
+    assert (before.lost, stage.record.lost) == (True, False)
+    assert stage.house.journal.of(OrderAccepted)
+    assert len(stage.house.venue.received) == 1
+
+
+def test_l20_orders_of_others_that_are_told_change_nothing(stage: Stage) -> None:
+    theirs = stage.report(client_id=None, order_id="not ours", filled=Decimal(1))
+    unknown = stage.report(client_id=a_name(trade=99))
+    before = list(stage.house.journal.events)
+
+    stage.tell(theirs)
+    stage.tell(unknown)
+
+    assert stage.house.journal.events == before
+    assert stage.house.venue.cancels == []
+
+
+def test_a_holding_that_is_not_the_one_we_know_has_the_account_read_again(stage: Stage) -> None:
+    stage.account.refresh()
+    stage.house.inbox.drain()
+    push = PositionPush(symbol=OPTION.symbol, held=Decimal(-1), at=START)
+
+    stage.tell(push)
+    stage.tell(push)  # within the same second: the venue answers two such questions a second
+    assert stage.reader.accounts == 2
+
+    stage.tell(PositionPush(symbol="BTCUSD-X", held=Decimal(0), at=START))
+    assert stage.reader.accounts == 2
+
+
+def test_news_of_a_request_is_noted_with_its_moment(stage: Stage) -> None:
+    stage.house.clock.advance(5 * SECOND)
+    stage.tell(BlockPush(block=BlockTrade(block_id="b", request_id="r1", quote_id=None, fills=None), as_maker=False, at=START))
+    assert stage.heard == {"r1": START + 5 * SECOND}
+
+
+def test_every_push_of_our_own_reaches_who_listens(stage: Stage) -> None:
+    push = stage.report()
+    stage.tell(push)
+    assert stage.news == [push]
+
+
+def test_only_the_newest_book_of_a_tick_is_taken(stage: Stage) -> None:
+    with pytest.raises(DataNotFresh):
+        stage.market.book(OPTION.symbol)
+    stage.house.inbox.drain()
+    for price in (80, 81, 82):
+        book = OrderBook(symbol=OPTION.symbol, at=START, bids=(Level(Decimal(price), Decimal(1)),))
+        stage.tell(BookPush(book=book))
+    assert stage.market.book(OPTION.symbol).bids[0].price == 90  # prices wait for the tick
+
+    stage.feed.refresh()
+    assert stage.market.book(OPTION.symbol).bids[0].price == 82
+
+
+def test_a_chain_is_taken_only_with_an_index_as_fresh(stage: Stage) -> None:
+    with pytest.raises(DataNotFresh):
+        stage.market.chain("BTC", EXPIRY)
+    stage.house.inbox.drain()
+    stage.house.clock.advance(SECOND)
+    told = ChainPush(underlying="BTC", expiry=EXPIRY, quotes=(a_quote(OPTION, bid="50", ask="52"),), at=stage.house.clock.now())
+
+    stage.tell(told)
+    stage.feed.refresh()
+    assert stage.market.chain("BTC", EXPIRY).quotes[0].bid == 99
+
+    stage.tell(IndexPush(underlying="BTC", price=Decimal(65100), at=stage.house.clock.now()))
+    stage.feed.refresh()
+    stage.tell(told)
+    stage.feed.refresh()
+    chain = stage.market.chain("BTC", EXPIRY)
+    assert (chain.quotes[0].bid, chain.index) == (Decimal(50), Decimal(65100))
+
+
+def test_what_is_told_keeps_the_venue_from_being_asked(stage: Stage) -> None:
+    with pytest.raises(DataNotFresh):
+        stage.market.book(OPTION.symbol)
+    stage.house.inbox.drain()
+    asked = stage.reader.asked
+    for _ in range(60):
+        stage.house.clock.advance(SECOND)
+        stage.tell(BookPush(book=OrderBook(symbol=OPTION.symbol, at=stage.house.clock.now())))
+        stage.feed.refresh()
+        stage.market.book(OPTION.symbol)
+        stage.house.inbox.drain()
+    assert stage.reader.asked == asked
+
+
+def test_after_a_gap_a_price_is_asked_for_before_it_is_told_again(stage: Stage) -> None:
+    with pytest.raises(DataNotFresh):
+        stage.market.book(OPTION.symbol)
+    stage.house.inbox.drain()
+    stage.tell(StreamLost(name="options", reason="closed", at=START))
+    stage.tell(BookPush(book=OrderBook(symbol=OPTION.symbol, at=START, bids=(Level(Decimal(10), Decimal(1)),))))
+    asked = stage.reader.asked
+
+    stage.feed.refresh()  # the push is not believed, and the question goes out
+    stage.house.inbox.drain()
+
+    assert stage.market.book(OPTION.symbol).bids[0].price == 90
+    assert stage.reader.asked == asked + 1
+
+
+def test_a_reconnection_has_every_live_order_read_again(stage: Stage) -> None:
+    stage.house.venue.execute(NAME)  # nobody tells
+
+    stage.tell(StreamOpened(name="options", silent_since=START, at=START))
+    stage.house.executor.step(stage.house.clock.now())
+    stage.house.inbox.drain()
+
+    assert stage.record.booked == 1
+    assert stage.gaps == ["the stream options was opened"]
+
+
+def test_what_is_wanted_is_followed_and_asked_for_once_only(stage: Stage) -> None:
+    stage.feed.connect(stage.streams)
+    stage.feed.refresh()
+    stage.feed.refresh()
+    assert stage.streams.followed == [OWN]
+
+    with pytest.raises(DataNotFresh):
+        stage.market.book(OPTION.symbol)
+    stage.feed.refresh()
+    assert stage.streams.followed[-1] == OWN | {Channel(Topic.BOOK, OPTION.symbol)}
+
+
+def test_a_stream_that_stands_and_tells_no_fill_is_made_anew(stage: Stage) -> None:
+    stage.feed.connect(stage.streams)
+    stage.house.venue.execute(NAME)
+    stage.house.executor.recheck()
+    stage.house.executor.step(stage.house.clock.now())
+    stage.house.inbox.drain()
+    for event in stage.house.journal.of(LegFilled):
+        stage.feed.saw(event)
+    stage.feed._untold = {name: since - 6 for name, since in stage.feed._untold.items()}
+
+    stage.feed.refresh()
+
+    ((name, reason),) = stage.streams.renewed
+    assert name == "options"
+    assert str(NAME) in reason
+    assert stage.house.alerts.about("stream deaf")
+
+
+def test_a_fill_that_was_told_raises_no_doubt(stage: Stage) -> None:
+    stage.feed.connect(stage.streams)
+    stage.house.venue.execute(NAME)
+    stage.tell(stage.report())
+    for event in stage.house.journal.of(LegFilled):
+        stage.feed.saw(event)
+    assert stage.feed._untold == {}
+
+
+def test_a_stream_lost_again_and_again_calls_a_person(stage: Stage) -> None:
+    for _ in range(2):
+        stage.tell(StreamLost(name="options", reason="refused", at=START))
+    assert stage.house.alerts.about("stream options") == []
+    stage.tell(StreamLost(name="options", reason="refused", at=START))
+    assert stage.house.alerts.about("stream options")
+
+
+def test_without_streams_everything_is_still_asked_for(stage: Stage) -> None:
+    stage.house.venue.execute(NAME)
+    for _ in range(4):
+        stage.house.clock.advance(2 * SECOND)
+        stage.feed.refresh()
+        stage.house.executor.step(stage.house.clock.now())
+        stage.house.inbox.drain()
+    assert stage.record.booked == 1
+
+
+def test_l39_an_account_that_cannot_be_read_after_a_push_stays_as_old_as_it_is(stage: Stage) -> None:
+    stage.account.refresh()
+    stage.house.inbox.drain()
+
+    def down() -> AccountSnapshot:
+        raise ExchangeUnavailable("fake", "account", "down")
+
+    stage.reader.read = down  # type: ignore[method-assign]
+    stage.house.clock.advance(timedelta(seconds=40))
+    stage.tell(PositionPush(symbol=OPTION.symbol, held=Decimal(-1), at=START))
+    assert not stage.account.snapshot(stage.house.clock.now()).valid
+
+
+def test_a_report_of_a_stranger_order_is_no_report_of_ours() -> None:
+    stage = Stage(sent=False)
+    report = OrderReport(
+        client_id=None, order_id="1", symbol=OPTION.symbol, side=Side.BUY, qty=Decimal(1), filled=Decimal(1), status=OrderStatus.FILLED
+    )
+    stage.tell(OrderPush(report=report, at=START))
+    assert stage.house.journal.of(LegFilled) == []
