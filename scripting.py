@@ -15,6 +15,7 @@ from context import TradingContext, build_context
 from journal import open_journal
 from paper_process import PaperPlan, PaperProcess
 from strategy import StrategyConfig
+from wiring import Wiring
 
 LET_GO_WITHIN = 2.5  # real seconds
 
@@ -55,7 +56,9 @@ def home_of(settings: Settings) -> Path:
     return settings.state_dir / name
 
 
-def assembled(settings: Settings, home: Path, strategies: Sequence[StrategyConfig]) -> tuple[TradingContext, PaperProcess | None]:
+def assembled(
+    settings: Settings, home: Path, strategies: Sequence[StrategyConfig], wiring: Wiring | None = None
+) -> tuple[TradingContext, PaperProcess | None]:
     """Open the journal, start the embedded exchange where there is one, and build every service; all or nothing.
 
     The log must be set up. Raises ConfigError or JournalError.
@@ -68,7 +71,7 @@ def assembled(settings: Settings, home: Path, strategies: Sequence[StrategyConfi
         if settings.paper_speed != 1:
             logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets, market_now=clock.now)
         url, spacing = (str(settings.base_url), None) if exchange is None else (exchange.url, exchange.spacing)
-        return build_context(settings, strategies, clock, opened, base_url=url, home=home, spacing=spacing), exchange
+        return build_context(settings, strategies, clock, opened, base_url=url, home=home, spacing=spacing, wiring=wiring), exchange
     except BaseException:  # also a signal: nobody would let go of them later
         opened.journal.close()
         if exchange is not None:
