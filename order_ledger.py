@@ -141,6 +141,23 @@ def remainder(record: OrderRecord, at: datetime) -> Fill | None:
     )
 
 
+def vanished(record: OrderRecord, *, gone: bool) -> tuple[str, str]:
+    """Return what to tell a person, and what to do, about an order that the venue took and does not know any more."""
+    return (
+        f"the venue took order {record.client_id} as {record.order_id} and now does not know it",
+        "look it up at the venue; " + ("it is no longer counted as working" if gone else "it still counts as working"),
+    )
+
+
+def unlisted(record: OrderRecord, fill: Fill | None) -> tuple[str, str]:
+    """Return what to tell a person, and what to do, about fills that the venue's trades do not show; `fill` is booked in their place."""
+    return (
+        f"order {record.client_id} filled {record.reported}, the venue's trades show {record.booked}: "
+        + ("and its report has no average price" if fill is None else "booked from the order's average"),
+        "compare the trade with the venue's statement",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """How long to wait for what, and how often to be told, before it is believed.

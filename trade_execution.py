@@ -17,7 +17,7 @@ from domain import ClientOrderId, ExecutionParams, Fill, NewOrder, OrderReport, 
 from errors import DuplicateClientOrderId, ExchangeRejected, ExchangeUnavailable, JournalError, TimestampRejected
 from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
 from order_gate import OrderGate, Sight
-from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, alteration, remainder, reported
+from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, alteration, remainder, reported, unlisted, vanished
 from ports import Alerts, IoPool, JournalWriter, OrderGateway
 from risk import RiskLimits
 from trade_lifecycle import TradeLifecycle
@@ -261,12 +261,7 @@ class TradeExecutor:
         if pursuit.absences < patience.absences or now < since + patience.absence:
             return
         gone = now >= since + patience.vanished and self._trades_read_at is not None and self._trades_read_at > since
-        self._alerts.alert(
-            Severity.CRITICAL,
-            f"order vanished {name}",
-            f"the venue took order {name} as {record.order_id} and now does not know it",
-            "look it up at the venue; " + ("it is no longer counted as working" if gone else "it still counts as working"),
-        )
+        self._alerts.alert(Severity.CRITICAL, f"order vanished {name}", *vanished(record, gone=gone))
         if gone:
             pursuit.confirmed = True
             self.ledger.put(replace(record, status=record.status if record.status.final else OrderStatus.CANCELED))
@@ -293,8 +288,7 @@ class TradeExecutor:
         if record.booked < record.new.qty and not self._pursuit(name, now).confirmed:
             return
         if self._write(OrderSettled(at=now, order=str(name), status=record.status, filled=record.booked)):
-            logger.info("order done id={} status={} filled={} of {}", name, record.status, record.booked, record.new.qty)
-            self._pursuits.pop(name, None)
+            self._done(record)
 
     # ---- sweeping the open orders
 
@@ -347,15 +341,25 @@ class TradeExecutor:
                 self._book_report_if_late(record, now)
 
     def _book(self, name: ClientOrderId, fill: Fill, now: datetime) -> None:
+        """Book a fill; one that completes its order settles it in the same write."""
         event = LegFilled(at=now, trade=name.trade, leg=name.leg, order=str(name), fill=fill)
-        if not self._write(event):
+        record = self.ledger.get(name)
+        full = record is not None and record.live and record.booked + fill.qty == record.new.qty
+        settled = [OrderSettled(at=now, order=str(name), status=OrderStatus.FILLED, filled=record.new.qty)] if record and full else []
+        if not self._write(event, *settled):
             return
         logger.info("order filled id={} {} {} {} @ {} fee={}", name, fill.side.name.lower(), fill.qty, fill.symbol, fill.price, fill.fee)
         self._listener(event)
         after = self.ledger.get(name)
-        if after is not None and after.live:
+        if after is not None and settled:
+            self._done(after)
+        elif after is not None and after.live:
             self._pursuit(name, now).unbooked_since = now if after.unbooked > 0 else None
             self._settle(name, now)
+
+    def _done(self, record: OrderRecord) -> None:
+        logger.info("order done id={} status={} filled={} of {}", record.client_id, record.status, record.booked, record.new.qty)
+        self._pursuits.pop(record.client_id, None)
 
     def _book_report_if_late(self, record: OrderRecord, now: datetime) -> None:
         """Book from the order's own report what the venue's list of trades still does not show."""
@@ -363,13 +367,8 @@ class TradeExecutor:
         if now < (self._pursuit(name, now).unbooked_since or now) + self._patience.missing_fill:
             return
         fill = remainder(record, now)
-        self._alerts.alert(
-            Severity.CRITICAL if fill is None else Severity.WARNING,
-            "fills missing from the trade list",
-            f"order {name} filled {record.reported}, the venue's trades show {record.booked}: "
-            + ("and its report has no average price" if fill is None else "booked from the order's average"),
-            "compare the trade with the venue's statement",
-        )
+        severity = Severity.CRITICAL if fill is None else Severity.WARNING
+        self._alerts.alert(severity, "fills missing from the trade list", *unlisted(record, fill))
         if fill is not None:
             self._book(name, fill, now)
 
