@@ -30,6 +30,7 @@ class Verb(StrEnum):
     ADOPT = "adopt"
     RELEASE = "release"
     KILL = "kill"
+    WITHDRAW_KILL = "withdraw_kill"
     REDUCE = "reduce"
     HALT = "halt"
     ACTIVATE = "activate"

@@ -5,36 +5,67 @@ import importlib.util
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loguru import logger
 
+import doctor
+import housekeeping
+import inquiries
 import logbook
 from config import Settings, load_settings
 from control import Command, ControlBox, Verb
 from daemon import Daemon
 from domain import Environment
 from errors import ConfigError, JournalError
-from journal import JournalReader
-from report import KINDS, Report, json_of
-from report import lines_of as report_lines_of
+from inquiries import Told
 from scripting import assembled, home_of, usual_env_file
-from status import lines_of, status_of
 from strategies import STRATEGIES
 from strategy import StrategyConfig, StrategyFactory, load_strategies
 
 REFUSED, BAD_INPUT = 1, 2
 ANSWER_WITHIN = 4.0  # real seconds; the daemon looks once a second
-COMMANDS: Mapping[str, tuple[Verb, str]] = {
-    "close": (Verb.CLOSE, "close a trade, by its number, whatever its exits say"),
-    "manage": (Verb.MANAGE, "manage a quarantined trade again, because you have looked at it"),
-    "write_off": (Verb.WRITE_OFF, "end a quarantined trade whose holding is not there any more"),
-    "pause": (Verb.PAUSE, "let a strategy enter no more until --resume; its trades stay managed"),
-    "resume": (Verb.RESUME, "let a paused or stopped strategy enter again"),
-    "stop": (Verb.STOP, "retire a strategy; its trades stay managed"),
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A command for the running daemon as it stands on the command line: its verb, what it is about (None: nothing), what it does."""
+
+    verb: Verb
+    about: str | None
+    text: str
+
+
+WORDS: Mapping[str, Word] = {
+    "close": Word(Verb.CLOSE, "TRADE", "close a trade, by its number, whatever its exits say"),
+    "manage": Word(Verb.MANAGE, "TRADE", "manage a quarantined trade again, because you have looked at it"),
+    "release": Word(Verb.RELEASE, "TRADE", "hand a trade's holdings over to you: shown first, done with --yes"),
+    "write_off": Word(Verb.WRITE_OFF, "TRADE", "end a quarantined trade whose holding is not there any more"),
+    "adopt": Word(Verb.ADOPT, "SYMBOL", "have a holding of yours managed as a trade of --strategy: shown first, done with --yes"),
+    "pause": Word(Verb.PAUSE, "NAME", "let a strategy enter no more until --resume; its trades stay managed"),
+    "resume": Word(Verb.RESUME, "NAME", "let a paused or stopped strategy enter again"),
+    "stop": Word(Verb.STOP, "NAME", "retire a strategy; its trades stay managed"),
+    "kill": Word(Verb.KILL, None, "the kill switch: armed and shown first, thrown with --yes within a minute"),
+    "withdraw_kill": Word(Verb.WITHDRAW_KILL, None, "put the kill switch back, thrown or armed"),
+    "reduce": Word(Verb.REDUCE, None, "open nothing more on this account until --activate; exits go on"),
+    "halt": Word(Verb.HALT, None, "send nothing but cancels and what a person orders until --activate; exits stop too"),
+    "activate": Word(Verb.ACTIVATE, None, "lift --reduce and --halt, and what rules have tightened"),
+    "reconcile": Word(Verb.RECONCILE, None, "compare all orders, fills and positions with the venue now"),
+    "acknowledge": Word(Verb.ACKNOWLEDGE, None, "let a running daemon open trades again after a damaged journal or broken books"),
 }
+Question = Callable[[argparse.Namespace, Settings, Path], Told]
+OF_THE_JOURNAL: Mapping[str, Question] = {
+    "status": lambda _, settings, home: inquiries.status(settings, home),
+    "report": lambda asked, settings, home: inquiries.report(settings, home, as_json=asked.json),
+    "equity": lambda asked, settings, home: inquiries.equity(settings, home, as_json=asked.json),
+    "backup": lambda asked, settings, home: Told([housekeeping.backup(settings, home, asked.backup)]),
+    "restore": lambda asked, settings, home: Told(housekeeping.restore(settings, home, asked.restore)),
+    "archive": lambda asked, settings, home: Told(housekeeping.archive(settings, home, asked.archive)),
+    "verify": lambda asked, settings, home: Told(housekeeping.verify(settings, home, Path(asked.verify) if asked.verify else None)),
+}
+OF_THE_STRATEGIES = ("list", "check", "doctor")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,21 +86,42 @@ def parser() -> argparse.ArgumentParser:
     add("--dry-run", action="store_true", help="all strategies: real market data, simulated fills, no order sent")
     add("--live", action="store_true", help="yes, trade real money (needed with TRADING_ENVIRONMENT=production)")
     add("--check", action="store_true", help="check settings, strategies and journal, and exit")
-    add("--status", action="store_true", help="show trades, strategies, why-not, alerts, and exit")
-    add("--report", action="store_true", help="show what each execution cost against the market at its decision, totals, sums, and exit")
-    add("--json", action="store_true", help="with --report: as JSON")
-    add("--list", action="store_true", help="list the strategies and exit")
-    add("--acknowledge", action="store_true", help="let a running daemon open trades again after a damaged journal or broken books")
-    for name, (_, text) in COMMANDS.items():
-        add(f"--{name.replace('_', '-')}", metavar="NAME" if name in ("pause", "resume", "stop") else "TRADE", help=text)
+    add("--doctor", action="store_true", help=doctor.HELP["doctor"])
+    add("--canary", action="store_true", help=doctor.HELP["canary"])
+    _add_questions(line)
+    _add_words(line)
     return line
 
 
+def _add_questions(line: argparse.ArgumentParser) -> None:
+    add = line.add_argument
+    add("--status", action="store_true", help="show trades, strategies, why-not, differences, alerts, and exit")
+    add("--report", action="store_true", help="show what each execution cost against the market at its decision, totals, sums, and exit")
+    add("--equity", action="store_true", help="show what the account was worth, day by day, and exit")
+    add("--json", action="store_true", help="with --report, --equity or --doctor: as JSON")
+    add("--list", action="store_true", help="list the strategies and exit")
+    add("--backup", type=Path, metavar="FILE", help=housekeeping.HELP["backup"])
+    add("--restore", type=Path, metavar="FILE", help=housekeeping.HELP["restore"])
+    add("--archive", metavar="DAYS", help=housekeeping.HELP["archive"])
+    add("--verify", nargs="?", const="", metavar="FILE", help=housekeeping.HELP["verify"])
+
+
+def _add_words(line: argparse.ArgumentParser) -> None:
+    add = line.add_argument
+    for name, word in WORDS.items():
+        flag = f"--{name.replace('_', '-')}"
+        if word.about is None:
+            add(flag, action="store_const", const="", help=word.text)
+        else:
+            add(flag, metavar=word.about, help=word.text)
+    add("--qty", metavar="COINS", help="with --adopt: how much of it (default: all that nobody here manages)")
+    add("--price", metavar="USD", help="with --adopt: what a coin of it cost (default: the venue's average)")
+    add("--yes", action="store_true", help="with --adopt, --release or --kill: do what was shown")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; return its exit code: 0 done, 1 the journal cannot be used or does not add up, 2 wrong input."""
-    asked = parser().parse_args(argv)
-    if asked.json and not asked.report:
-        parser().error("--json goes with --report only")
+    """Run the program; return its exit code: 0 done, 1 not done or something is wrong (said why), 2 wrong input."""
+    asked = _understood(argv)
     try:
         try:
             return _dispatch(asked)
@@ -82,6 +134,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("stopped before the daemon was ready; nothing was sent", file=sys.stderr)
         return 0
     except ConfigError as error:
+        if asked.doctor and asked.json:
+            print(doctor.wrong_input(error.problems).json())
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
         return BAD_INPUT
@@ -90,32 +144,66 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _understood(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; end the program with code 2 where words do not go together."""
+    asked = parser().parse_args(argv)
+    if asked.json and not (asked.report or asked.equity or asked.doctor):
+        parser().error("--json goes with --report, --equity or --doctor")
+    if asked.canary and not asked.doctor:
+        parser().error("--canary goes with --doctor")
+    if asked.yes and asked.adopt is None and asked.release is None and asked.kill is None:
+        parser().error("--yes goes with --adopt, --release or --kill")
+    return asked
+
+
 def _dispatch(asked: argparse.Namespace) -> int:
     settings = _settings(asked, trades=not _only_looks(asked))
     home = home_of(settings)
-    commands = [Command(verb=verb, target=target) for name, (verb, _) in COMMANDS.items() if (target := getattr(asked, name)) is not None]
-    if asked.acknowledge:
-        commands.append(Command(verb=Verb.ACKNOWLEDGE))
+    commands = [_command(word, target, asked) for name, word in WORDS.items() if (target := getattr(asked, name)) is not None]
     if commands:
         return _send(commands, home)
-    if asked.strategy and (asked.status or asked.report):
-        raise ConfigError("--strategy does not narrow --status or --report: leave it out; the report has totals for each strategy")
-    if asked.status:
-        return _show_status(settings, home)
-    if asked.report:
-        return _show_report(settings, home, as_json=asked.json)
+    if asked.strategy and (asked.status or asked.report or asked.equity):
+        raise ConfigError("--strategy does not narrow --status, --report or --equity: leave it out; a report has totals for each")
+    question = next((question for name, question in OF_THE_JOURNAL.items() if _given(asked, name)), None)
+    if question is not None:
+        return _print(question(asked, settings, home))
     chosen, problems = _strategies(asked)
-    if asked.list:
-        return _list(chosen, problems)
-    if asked.check:
-        return _check(settings, home, chosen, problems)
+    if _only_looks(asked):
+        return _asked_of_strategies(asked, settings, home, chosen, problems)
     return _run(settings, home, chosen, problems, named=bool(asked.strategy or asked.strategies_file))
 
 
+def _asked_of_strategies(
+    asked: argparse.Namespace, settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str]
+) -> int:
+    if asked.doctor:
+        return _diagnose(asked, settings, home, chosen, problems)
+    told = inquiries.strategies(chosen, problems) if asked.list else inquiries.check(settings, home, chosen, problems)
+    return _print(told)
+
+
 def _only_looks(asked: argparse.Namespace) -> bool:
-    """Tell whether nothing is traded by this call: a report, a check, or a word left for the running daemon."""
-    words = (asked.status, asked.report, asked.list, asked.check, asked.acknowledge)
-    return any(words) or any(getattr(asked, name) is not None for name in COMMANDS)
+    """Tell whether nothing is traded by this call: a question, or a word left for the running daemon."""
+    return any(_given(asked, name) for name in (*OF_THE_JOURNAL, *OF_THE_STRATEGIES, *WORDS))
+
+
+def _given(asked: argparse.Namespace, name: str) -> bool:
+    return getattr(asked, name) not in (None, False)
+
+
+def _print(told: Told) -> int:
+    for text in told.lines:
+        print(text)
+    for problem in told.problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return told.exit_code
+
+
+def _diagnose(asked: argparse.Namespace, settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str]) -> int:
+    logger.remove()  # findings say it; --json has standard output to itself
+    found = doctor.run(settings, home, chosen, problems, canary=asked.canary, live=asked.live, env_file=asked.env_file or usual_env_file())
+    print(found.json() if asked.json else "\n".join(found.lines()))
+    return found.exit_code
 
 
 def _settings(asked: argparse.Namespace, *, trades: bool) -> Settings:
@@ -153,10 +241,19 @@ def _from_file(path: Path) -> Sequence[StrategyFactory]:
     return found
 
 
+def _command(word: Word, target: str, asked: argparse.Namespace) -> Command:
+    """Return a command as it is left for the daemon; raise ConfigError for one that cannot be meant."""
+    if word.about == "TRADE" and not target.isdecimal():
+        raise ConfigError(f"--{word.verb} {target}: a trade is named by its number, see --status")
+    details = {name: value for name in ("qty", "price") if (value := getattr(asked, name)) is not None}
+    if word.verb is Verb.ADOPT:
+        if len(asked.strategy) != 1:
+            raise ConfigError(f"--adopt {target}: name the one strategy whose exits shall watch it, with --strategy NAME")
+        details["strategy"] = asked.strategy[0]
+    return Command(verb=word.verb, target=target, details=details, confirmed=asked.yes)
+
+
 def _send(commands: Sequence[Command], home: Path) -> int:
-    for command in commands:
-        if command.verb in (Verb.CLOSE, Verb.MANAGE, Verb.WRITE_OFF) and not command.target.isdecimal():
-            raise ConfigError(f"--{command.verb} {command.target}: a trade is named by its number, see --status")
     box, refused = ControlBox(home), 0
     for command in commands:
         file = box.put(command)
@@ -165,59 +262,6 @@ def _send(commands: Sequence[Command], home: Path) -> int:
         print(answer.said if answer is not None else "no answer yet: it is obeyed as soon as the daemon runs, see its log")
         refused += answer is not None and not answer.done
     return REFUSED if refused else 0
-
-
-def _show_status(settings: Settings, home: Path) -> int:
-    source = _journal_of(settings, home)
-    if source is None:
-        print(f"no journal in {home}: the daemon has not run here yet")
-        return 0
-    with JournalReader(source) as reader:
-        for text in lines_of(status_of(reader.events()), f"state in {home}"):
-            print(text)
-    return 0
-
-
-def _show_report(settings: Settings, home: Path, *, as_json: bool) -> int:
-    source = _journal_of(settings, home)
-    if source is None and not as_json:
-        print(f"no journal in {home}: the daemon has not run here yet")
-        return 0
-    report = Report(())
-    if source is not None:
-        with JournalReader(source) as reader:
-            report = Report(reader.events(*KINDS))
-    for text in [json_of(report, str(home))] if as_json else report_lines_of(report, f"state in {home}"):
-        print(text)
-    return 0 if report.adds_up else 1
-
-
-def _journal_of(settings: Settings, home: Path) -> Path | str | None:
-    """Return where the journal is; None where there is none yet."""
-    if settings.journal_url is not None:
-        return settings.journal_url.get_secret_value()
-    return home / "journal.db" if (home / "journal.db").exists() else None
-
-
-def _list(chosen: Sequence[StrategyConfig], problems: Sequence[str]) -> int:
-    for config in chosen:
-        print(f"{config.name:24} {len(config.legs)} legs, {config.execution_mode}{', dry run' if config.dry_run else ''}")
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    return BAD_INPUT if problems else 0
-
-
-def _check(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str]) -> int:
-    if problems:
-        raise ConfigError(problems)
-    source = _journal_of(settings, home)
-    if source is not None:
-        with JournalReader(source) as reader:
-            print(f"journal     {reader.verify()} events, all readable")
-    print(f"environment {settings.environment}, {settings.base_url or 'embedded paper exchange'}")
-    print(f"strategies  {', '.join(config.name for config in chosen) or 'none'}")
-    print("all settings are good")
-    return 0
 
 
 def _run(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str], *, named: bool) -> int:

@@ -4,8 +4,21 @@ One rule: an event whose append returned is on the disk, and one whose append ra
 `open_journal` is how the daemon starts; `JournalReader` asks a journal, an archive or a backup without disturbing the daemon.
 """
 
-from journal.opening import OpenedJournal, open_journal
+from journal.opening import OpenedJournal, journal_file, open_journal, rebuilt_of
 from journal.reader import JournalReader
+from journal.restoring import ARCHIVE_FILE, Restored, restore_journal
+from journal.schema import lock_holder
 from journal.writer import Journal
 
-__all__ = ["Journal", "JournalReader", "OpenedJournal", "open_journal"]
+__all__ = [
+    "ARCHIVE_FILE",
+    "Journal",
+    "JournalReader",
+    "OpenedJournal",
+    "Restored",
+    "journal_file",
+    "lock_holder",
+    "open_journal",
+    "rebuilt_of",
+    "restore_journal",
+]

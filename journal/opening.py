@@ -40,12 +40,12 @@ def open_journal(state_dir: Path, clock: Clock, url: str | None = None) -> Opene
     A damaged file is set aside under `damaged/<moment>/` beside it, and all of it that can be read goes into a new journal.
     Raises JournalError where the journal is in use or cannot be written; JournalDamaged only for one behind a server.
     """
-    file = state_dir / JOURNAL if url is None else file_of(url_of(url))
+    file = journal_file(state_dir, url)
     if file is None:
         return OpenedJournal(_checked(Journal(str(url))))
     lock = StateLock(file.with_suffix(".lock"))
     try:
-        _finish_replacing(file, clock.now())
+        finish_replacing(file, clock.now())
         try:
             return OpenedJournal(_trusted(file, lock))
         except JournalDamaged as error:
@@ -54,6 +54,11 @@ def open_journal(state_dir: Path, clock: Clock, url: str | None = None) -> Opene
     except BaseException:
         lock.release()
         raise
+
+
+def journal_file(state_dir: Path, url: str | None) -> Path | None:
+    """Return the file that a journal lies in, by its directory or its URL; None for one behind a server."""
+    return state_dir / JOURNAL if url is None else file_of(url_of(url))
 
 
 def _trusted(file: Path, lock: StateLock) -> Journal:
@@ -93,24 +98,25 @@ def _replaced(file: Path, lock: StateLock, moment: datetime, cause: str) -> str:
         if kept := {key: value for key, value in saved.meta.items() if key in _KEPT}:
             journal.set_meta(**kept)
         journal.require_attention(f"{told}; the damaged file is under {file.parent / 'damaged'}")
-    building.replace(_rebuilt(file))
+    building.replace(rebuilt_of(file))
     sync_directory(file.parent)
-    _finish_replacing(file, moment)
+    finish_replacing(file, moment)
     return told
 
 
-def _finish_replacing(file: Path, moment: datetime) -> None:
-    """Change a damaged journal for the whole one that stands beside it; also after a crash half-way through."""
-    rebuilt = _rebuilt(file)
+def finish_replacing(file: Path, moment: datetime, under: str = "damaged") -> Path | None:
+    """Change a journal for the one that stands rebuilt beside it; also after a crash half-way. Return where the first one went."""
+    rebuilt = rebuilt_of(file)
     if not rebuilt.exists():
-        return
-    if any(part.exists() for part in parts_of(file)):
-        set_aside(file, moment)
+        return None
+    place = set_aside(file, moment, under) if any(part.exists() for part in parts_of(file)) else None
     rebuilt.replace(file)
     sync_directory(file.parent)
+    return place
 
 
-def _rebuilt(file: Path) -> Path:
+def rebuilt_of(file: Path) -> Path:
+    """Return where a whole journal stands until it takes the place of another."""
     return file.with_name(f"rebuilt-{file.name}")
 
 

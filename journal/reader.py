@@ -1,9 +1,10 @@
 """Questions to a journal: replay for the start, and what --status, reports and the day limit ask. Nothing here writes."""
 
+import sqlite3
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from clock import EPOCH
 from domain import ZERO
 from errors import JournalDamaged, JournalError
 from events import AccountMarked, AlertRaised, AnyEvent, EntriesRefused, Event, LegFilled, LegSettled, StrategyChanged, TradeCreated
+from journal.salvage import sync_directory
 from journal.schema import check_pages, event_rows, file_of, meta, open_engine, strategy_states, translated, url_of
 
 # How many events are read, moved or deleted in one transaction.
@@ -24,6 +26,9 @@ PAGE = 1000
 # What a restart can do without: history that no trade needs; of the second kind the last one of each strategy counts.
 HISTORY = frozenset({AccountMarked.__name__, AlertRaised.__name__})
 LATEST = frozenset({StrategyChanged.__name__, EntriesRefused.__name__})
+
+# What the name `kind` says of a file that holds finished trades only; a journal and its backups do not have it.
+ARCHIVE = "archive"
 
 _NEXT_STEP = "start the daemon once: it sets a damaged journal aside and saves what can be read (docs/journal.md)"
 _DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
@@ -116,6 +121,17 @@ class JournalReader:
         return int(told)
 
     @property
+    def is_archive(self) -> bool:
+        """Whether this is an archive: finished trades only, nothing to start from."""
+        return self._meta("kind") == ARCHIVE
+
+    @property
+    def last_trade(self) -> int:
+        """The highest trade number that this journal knows to have been given; 0 for none."""
+        kept = (int(self._meta(name) or 0) for name in ("last_trade", "numbers_from"))
+        return max(self._number(select(func.max(_COLUMNS.trade))), *kept)
+
+    @property
     def needs_attention(self) -> str | None:
         """Why a person must look before anything is opened; None once somebody has. It survives restarts."""
         return self._meta("needs_attention")
@@ -125,6 +141,27 @@ class JournalReader:
         with self._transaction("be checked", JournalDamaged):
             check_pages(self._connection)
         return sum(1 for _ in self._read())
+
+    def backup(self, to: Path) -> None:
+        """Copy the journal, as it is now, to one file, checked and on the disk; whatever was there is replaced once that is done.
+
+        Works beside the daemon, which goes on writing meanwhile. Raises JournalError or OSError, and leaves what was there.
+        """
+        with self._turn:
+            driver = self._connection.connection.driver_connection
+            if not isinstance(driver, sqlite3.Connection):
+                raise JournalError("a journal behind a server is backed up with the server's own tools (pg_dump)")
+            to.parent.mkdir(parents=True, exist_ok=True)
+            part = to.with_name(f"{to.name}.part")
+            part.unlink(missing_ok=True)
+            try:
+                copied(driver, part)
+                part.replace(to)
+            except BaseException:
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
+                raise
+            sync_directory(to.parent)
 
     def close(self) -> None:
         """Let go of the database; closing twice is closing once."""
@@ -179,6 +216,19 @@ class JournalReader:
             if self._writes or file is None:
                 raise
             raise JournalDamaged(f"{file}: {damage}; {_NEXT_STEP}") from damage
+
+
+def copied(source: sqlite3.Connection, to: Path) -> None:
+    """Copy a database to a new file that stands alone, check each of its pages, and leave it on the disk.
+
+    Raises JournalDamaged where the copy is not sound, JournalError where it cannot be written.
+    """
+    with translated(f"be copied to {to}"), closing(sqlite3.connect(to, isolation_level=None)) as copy:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+        finding = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if finding != "ok":
+        raise JournalDamaged(f"the copy {to} is not sound: {finding}")
 
 
 def newest_of_each() -> Select[int]:

@@ -94,14 +94,14 @@ def _pairs(connection: sqlite3.Connection, question: str) -> Mapping[str, str]:
     return {}
 
 
-def set_aside(file: Path, moment: datetime) -> Path:
-    """Move a database with its log into `damaged/<moment>/` beside it and return that directory.
+def set_aside(file: Path, moment: datetime, under: str = "damaged") -> Path:
+    """Move a database with its log into `<under>/<moment>/` beside it and return that directory.
 
     The database goes first: a log without its database is nothing, a database without its log is a believable lie.
     """
     stamp = moment.strftime("%Y%m%dT%H%M%S.%fZ")
     names = (f"{stamp}-{n}" if n else stamp for n in count())
-    place = next(place for name in names if not (place := file.parent / "damaged" / name).exists())
+    place = next(place for name in names if not (place := file.parent / under / name).exists())
     place.mkdir(parents=True)
     for part in parts_of(file):
         if part.exists():

@@ -267,3 +267,19 @@ def lock_server(connection: Connection) -> None:
         taken = connection.execute(select(func.pg_try_advisory_lock(_ADVISORY_KEY))).scalar()
     if not taken:
         raise JournalError("another process writes this journal: stop it first, or choose another TRADER_JOURNAL_URL")
+
+
+def lock_holder(lock: Path) -> int | None:
+    """Return the process that holds a StateLock's file, without taking it; None where none does, or the system does not tell.
+
+    Source: proc_locks(5): each line ends with the process, the device and inode, and the span.
+    """
+    try:
+        inode = str(lock.stat().st_ino)
+        held = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+        if not any("FLOCK" in line and inode in (part.rpartition(":")[2] for part in line) for line in held):
+            return None
+        found = StateLock._FORM.match(lock.read_text(encoding="ascii", errors="replace"))
+    except OSError:
+        return None
+    return int(found[3]) if found else None

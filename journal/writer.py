@@ -4,7 +4,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ from sqlalchemy import Row, Select, and_, delete, func, insert, or_, select
 from domain import ClientOrderId
 from errors import JournalDamaged, JournalError
 from events import AnyOrderEvent, CloseNotified, Event, LegFilled, LegSettled, OrderIntended, OrderRefused, OrderSettled
-from journal.reader import HISTORY, LATEST, PAGE, JournalReader, event_of, microseconds, newest_of_each
-from journal.salvage import sync_directory
+from journal.reader import ARCHIVE, HISTORY, LATEST, PAGE, JournalReader, event_of, microseconds, newest_of_each
 from journal.schema import (
     StateLock,
     bring_up_to_date,
@@ -186,23 +185,6 @@ class Journal(JournalReader):
 
     # ---- housekeeping
 
-    def backup(self, to: Path) -> None:
-        """Copy the journal, as it is now, to one file, checked and on the disk; whatever was there is replaced once that is done."""
-        driver = self._connection.connection.driver_connection
-        if not isinstance(driver, sqlite3.Connection):
-            raise JournalError("a journal behind a server is backed up with the server's own tools (pg_dump)")
-        to.parent.mkdir(parents=True, exist_ok=True)
-        part = to.with_name(f"{to.name}.part")
-        part.unlink(missing_ok=True)
-        with self._turn, translated("be backed up"), closing(sqlite3.connect(part, isolation_level=None)) as copy:
-            driver.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")
-            finding = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if finding != "ok":
-            raise JournalDamaged(f"the backup {part} is not sound: {finding}")
-        part.replace(to)
-        sync_directory(to.parent)
-
     def archive(self, before: datetime, to: Path) -> int:
         """Move what no restart needs and is older than a moment into another journal file; return how many events moved.
 
@@ -222,7 +204,7 @@ class Journal(JournalReader):
             )
             pages = [moved[start : start + PAGE] for start in range(0, len(moved), PAGE)]
             with Journal(to) as archive:
-                archive.set_meta(desk=str(self._desk))
+                archive.set_meta(desk=str(self._desk), kind=ARCHIVE)
                 for page in pages:
                     archive.take(self._ask(select(event_rows).where(event_rows.c.seq.in_(page))))
             # All at once: half a trade would be replayed.
@@ -230,6 +212,13 @@ class Journal(JournalReader):
                 for page in pages:
                     self._connection.execute(delete(event_rows).where(event_rows.c.seq.in_(page)))
             return len(moved)
+
+    def compact(self) -> None:
+        """Give the space of what was archived back to the disk; needs as much again while it works. A server does so by itself."""
+        driver = self._connection.connection.driver_connection
+        if isinstance(driver, sqlite3.Connection):
+            with self._turn, translated("be compacted"):
+                driver.execute("VACUUM")
 
     def take(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> None:
         """Keep rows of another journal as they are, in place of any that have their numbers."""

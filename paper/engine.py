@@ -18,6 +18,7 @@ from decimal import Decimal
 from clock import to_ms
 from paper import image
 from paper.book import Book, Order
+from paper.countdown import Countdowns
 from paper.desk import Desk
 from paper.expiry import expire, settle
 from paper.ledger import BANK, FEES, HOUSE, HOUSE_ACCOUNTS, Account, pico
@@ -26,6 +27,7 @@ from paper.liquidity import Liquidity
 from paper.makers import MakerModel, Makers
 from paper.market import Feed
 from paper.matching import Matching
+from paper.mmp import Protections
 from paper.record import Record
 from paper.reports import Reports
 from paper.rfq_board import RFQBoard
@@ -49,6 +51,9 @@ class Engine:
         self.reports = Reports(self)
         self.board = RFQBoard(self)
         self.makers: Makers | None = None
+        self.countdowns = Countdowns(self._lapse, self.record.countdown)
+        self.protections = Protections(self._pull, self.record.protection)
+        self.matching.protect = self.protections.count
 
     # ---- accounts
 
@@ -81,6 +86,8 @@ class Engine:
     def place(self, user: int, request: OrderRequest, now: datetime) -> int:
         """Take an order and return its id; it may be filled, resting or cancelled by then. Raises Refused."""
         account, now = self._enter(user), self._at(now)
+        if request.mmp or self.countdowns.settings:
+            self._check_maker(user, request, now)
         desk = self.desk
         order = desk.admit(account, request, now)
         if self.faults and (fault := self.faults.get(user)) is not None and fault.one_lot_only:
@@ -140,9 +147,7 @@ class Engine:
             for order in account.open.values()
             if (underlying is None or order.book.underlying == underlying) and (symbol is None or order.book.symbol == symbol)
         ]
-        for order in chosen:
-            if not order.final:
-                self._cancel(order, now)
+        self._cancel_each(chosen, now)
         return [order.id for order in chosen]
 
     # ---- time
@@ -228,8 +233,36 @@ class Engine:
         return account
 
     def _at(self, now: datetime) -> datetime:
+        if self.countdowns.settings:
+            self.countdowns.elapse(now)
         self.now = max(self.now, now)
         return self.now
+
+    def _check_maker(self, user: int, request: OrderRequest, now: datetime) -> None:
+        """Refuse what a countdown or a protection bars; the venue has no code of its own for a frozen account, so 60008 says that too."""
+        index = request.symbol.partition("-")[0]
+        if self.countdowns.bars(user, index):
+            raise refusal(10619)
+        if request.mmp and self.protections.bars(user, index, now):
+            raise refusal(60008)
+
+    def _lapse(self, user: int, index: str, at: datetime) -> None:
+        """Cancel a user's orders of an index as of the moment its countdown ended; what filled before that stays filled."""
+        at = self.now = max(self.now, at)
+        mine = [order for order in self.accounts[user].open.values() if f"{order.book.underlying}USD" == index]
+        for book in {order.book.symbol: order.book for order in mine}.values():
+            self.liquidity.look(book, at)
+        self._cancel_each(mine, at)
+
+    def _pull(self, user: int, underlying: str, at: datetime) -> None:
+        """Cancel a user's protected orders of an underlying where they stand; books are not looked at, a match is going on in one."""
+        opened = self.accounts[user].open.values()
+        self._cancel_each([order for order in opened if order.asked.mmp and order.book.underlying == underlying], at)
+
+    def _cancel_each(self, orders: Iterable[Order], now: datetime) -> None:
+        for order in orders:
+            if not order.final:
+                self._cancel(order, now)
 
     def _move(self, user: int, amount: int) -> None:
         for number, moved in ((user, amount), (BANK, -amount)):

@@ -190,3 +190,5 @@ def rows_of(changes: Changes) -> Iterator[StoredRow]:
     yield from (row("request", request.request_id, request) for request in changes.requests)
     yield from (row("quote", quote.quote_id, quote) for quote in changes.quotes)
     yield from (row("block", block.block_id, block) for block in changes.blocks)
+    yield from (row("countdown", f"{one.user}/{one.product}/{one.symbol}", one) for one in changes.countdowns)
+    yield from (row("protection", f"{one.user}/{one.index}", one) for one in changes.protections)

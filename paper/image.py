@@ -34,6 +34,8 @@ def changes(engine: "Engine") -> Changes:
         requests=list(record.requests.values()),
         quotes=list(record.quotes.values()),
         blocks=record.blocks,
+        countdowns=list(record.countdowns.values()),
+        protections=list(record.protections.values()),
     )
     record.written()
     return rows
@@ -55,6 +57,8 @@ def whole(engine: "Engine") -> Image:
         requests=list(engine.board.requests.values()),
         quotes=list(engine.board.quotes.values()),
         blocks=list(engine.board.blocks.values()),
+        countdowns=list(engine.countdowns.settings.values()),
+        protections=list(engine.protections.settings.values()),
     )
 
 
@@ -82,6 +86,8 @@ def load(engine: "Engine", rows: Image) -> None:
         _load_trade(engine, trade)
     engine.exercises += sorted(rows.exercises, key=lambda row: row.exercise_id)
     engine.board.load(rows)
+    engine.countdowns.load(rows.countdowns)
+    engine.protections.load(rows.protections)
     engine.matching.next_id = rows.meta.next_id
     _queue(engine, rows)
     for active in engine.liquidity.active.values():

@@ -4,6 +4,7 @@ Each match moves the premium from buyer to seller and the fees to the fees accou
 gets the maker's price. Two orders of one account never match each other.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from paper.book import Book, Order, Trade, house_order
@@ -18,12 +19,16 @@ _NEW = OrderState.NEW
 
 
 class Matching:
-    """Matches takers against books, books the result, and numbers everything; next_id is the next free number."""
+    """Matches takers against books, books the result, and numbers everything; next_id is the next free number.
 
-    __slots__ = ("fees", "house", "next_id", "printed", "record")
+    `protect` is told of each fill of an order that is marked for its account's protection, and may cancel orders, the taker too.
+    """
+
+    __slots__ = ("fees", "house", "next_id", "printed", "protect", "record")
 
     def __init__(self, house: Account, fees: Account, record: Record, next_id: int) -> None:
         self.house, self.fees, self.record, self.next_id = house, fees, record, next_id
+        self.protect: Callable[[Order, int, datetime], None] = _unprotected
         self.printed: list[tuple[int, int, int]] = []  # side, price and lots of market quotes that others took
 
     def number(self) -> int:
@@ -36,7 +41,7 @@ class Matching:
         """Match a taker, level by level and in time order, until it is filled, cancelled or meets nothing more within its price."""
         book, side = taker.book, taker.side
         levels, bound, account = book.levels[-side], side * taker.price, taker.account
-        while taker.left:
+        while taker.left and taker.state is not _CANCELED:
             key = book.best_key(-side)
             if key is None or key > bound:
                 return
@@ -161,6 +166,8 @@ class Matching:
         self.record.turned(holding, before)
         if holding.reduce_buy or holding.reduce_sell:
             self.trim(holding, trade.at)
+        if order.asked.mmp:
+            self.protect(order, lots, trade.at)
 
     def _tape(self, trade: Trade, book: Book) -> None:
         book.last_price = trade.price
@@ -196,3 +203,7 @@ class Matching:
                 excess = holding.reduce_buy > max(-lots, 0) if order.side > 0 else holding.reduce_sell > max(lots, 0)
                 if excess:
                     self.finish(order, _CANCELED, now)
+
+
+def _unprotected(_: Order, __: int, ___: datetime) -> None:
+    """Nobody protects market makers."""

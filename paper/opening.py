@@ -14,10 +14,12 @@ import msgspec
 from clock import EPOCH, SystemClock, wall_now
 from errors import ConfigError
 from paper.block_rows import BlockQuoteRow, BlockRow, RequestRow
+from paper.countdown import CountdownRow
 from paper.engine import Engine
 from paper.exchange import AccountSpec, Deposit, Moment, PaperExchange, Transfer
 from paper.makers import MakerModel
 from paper.market import Feed
+from paper.mmp import ProtectionRow
 from paper.rows import AccountRow, BookRow, ExerciseRow, HoldingRow, Image, MatchRow, MetaRow, OrderRow
 from paper.rules import Rules
 from paper.store import Store, damaged, row
@@ -36,6 +38,8 @@ _ROWS: Mapping[str, tuple[str, type[msgspec.Struct]]] = {
     "request": ("requests", RequestRow),
     "quote": ("quotes", BlockQuoteRow),
     "block": ("blocks", BlockRow),
+    "countdown": ("countdowns", CountdownRow),
+    "protection": ("protections", ProtectionRow),
 }
 Saved = Mapping[str, Sequence[tuple[str, str]]]
 RowT = TypeVar("RowT", bound=msgspec.Struct)

@@ -8,7 +8,9 @@ from datetime import datetime
 
 from paper.block_rows import BlockQuoteRow, BlockRow, RequestRow
 from paper.book import Book, Order, Trade
+from paper.countdown import CountdownRow
 from paper.ledger import Account, Holding, plain, usd
+from paper.mmp import ProtectionRow
 from paper.rows import (
     AccountRow,
     BalanceChanged,
@@ -38,7 +40,21 @@ _BoardNote = RequestChanged | BlockQuoteChanged | BlockTraded
 class Record:
     """Notes of events and of touched rows."""
 
-    __slots__ = ("accounts", "blocks", "books", "exercises", "holdings", "notes", "on", "orders", "quotes", "requests", "trades")
+    __slots__ = (
+        "accounts",
+        "blocks",
+        "books",
+        "countdowns",
+        "exercises",
+        "holdings",
+        "notes",
+        "on",
+        "orders",
+        "protections",
+        "quotes",
+        "requests",
+        "trades",
+    )
 
     def __init__(self) -> None:
         self.on = True
@@ -52,6 +68,8 @@ class Record:
         self.requests: dict[int, RequestRow] = {}
         self.quotes: dict[int, BlockQuoteRow] = {}
         self.blocks: list[BlockRow] = []
+        self.countdowns: dict[str, CountdownRow] = {}
+        self.protections: dict[str, ProtectionRow] = {}
 
     def order(self, order: Order, trade: Trade | None = None) -> None:
         """Note an order as it stands."""
@@ -72,6 +90,16 @@ class Record:
         """Note that what is kept of a book changed."""
         if self.on:
             self.books[book.symbol] = book
+
+    def countdown(self, row: CountdownRow) -> None:
+        """Note that a countdown changed."""
+        if self.on:
+            self.countdowns[f"{row.user}/{row.product}/{row.symbol}"] = row
+
+    def protection(self, row: ProtectionRow) -> None:
+        """Note that a market maker's protection changed."""
+        if self.on:
+            self.protections[f"{row.user}/{row.index}"] = row
 
     def by_house(self, holding: Holding) -> None:
         """Note that the house's holding, cash and quotes changed."""
@@ -98,6 +126,7 @@ class Record:
         self.requests, self.quotes, self.blocks = {}, {}, []
         self.orders, self.accounts, self.holdings, self.books = {}, {}, {}, {}
         self.trades, self.exercises = [], []
+        self.countdowns, self.protections = {}, {}
 
     def forget(self) -> None:
         """Forget everything noted."""

@@ -77,14 +77,12 @@ def cancel_many(exchange: PaperExchange, call: Call) -> list[JsonObject]:
 
 
 def order_of(params: Params) -> OrderRequest:
-    """Read an order; refuses with 10570, 10573, 12012 or 60008 what cannot be one."""
+    """Read an order; refuses with 10570, 10573 or 12012 what cannot be one."""
     symbol, qty = params.text("symbol"), params.number("qty")
     side, kind = _word(params, "tradeSide", _SIDES), _word(params, "tradeType", _TYPES)
     price = params.maybe_number("price")
     if price is None and kind is not OrderType.MARKET:
         raise Refusal(10530)
-    if params.flag("mmp"):
-        raise Refusal(60008)
     return OrderRequest(
         symbol=symbol,
         side=side,
@@ -95,6 +93,7 @@ def order_of(params: Params) -> OrderRequest:
         client_id=params.maybe_integer("clientOrderId"),
         stp=_word(params, "stp", _STP) if params.maybe_text("stp") else Stp.DEFAULT,
         reduce_only=params.flag("reduceOnly"),
+        mmp=params.flag("mmp"),
         slippage=params.maybe_number("slippage"),
     )
 

@@ -12,6 +12,8 @@ import msgspec
 
 from domain import Greeks, Option, OrderType, Side, TimeInForce
 from paper.block_rows import BlockQuoteRow, BlockRow, RequestRow
+from paper.countdown import CountdownRow
+from paper.mmp import ProtectionRow
 from paper.rules import OrderState, Refused, Stp
 
 R = TypeVar("R")
@@ -185,6 +187,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     requests: list[RequestRow] = []
     quotes: list[BlockQuoteRow] = []
     blocks: list[BlockRow] = []
+    countdowns: list[CountdownRow] = []
+    protections: list[ProtectionRow] = []
 
     @property
     def empty(self) -> bool:
@@ -199,6 +203,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
             or self.requests
             or self.quotes
             or self.blocks
+            or self.countdowns
+            or self.protections
         )
 
 

@@ -32,6 +32,8 @@ MESSAGES: Mapping[int, str] = MappingProxyType(
         10575: "Either client order ID or order ID is required.",
         10577: "Duplicated client order ID.",
         10584: "Order does not exist.",
+        10619: "reject.order,Please check if the countdown setting needs to be reset. see "
+        "https://docs.coincall.com/#public-endpoints-reset-countdown-settings",
         11101: "Cancellation failed, order has already been cancelled",
         11102: "Cancellation failed, order has been filled",
         12011: "Market order does not support timeInForce parameter",
@@ -41,6 +43,7 @@ MESSAGES: Mapping[int, str] = MappingProxyType(
         40037: "IM more than 100%",
         50012: "Block trade quote exist",
         50014: "Block trade quote is not valid,Block trade quote does not match with seek",
+        60008: "MMP is not enabled，Please check the configuration: is MMP enabled?",
     }
 )
 

@@ -7,10 +7,13 @@ from typing import Literal
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from clock import monotonic
 from paper.answers import encoded
 from paper.exchange import PaperExchange
 from paper.rules import Faults, OrderState
-from paper.server_faults import Fault, FaultBoard
+from paper.server_faults import EVERYBODY, Fault, FaultBoard
+from paper.server_ws_faults import StreamFault, StreamFaultKind
+from paper.server_ws_hub import Hub
 
 
 class EngineFault(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,7 +44,7 @@ class _Kind(msgspec.Struct):
     kind: str
 
 
-def control_routes(exchange: PaperExchange, faults: FaultBoard) -> APIRouter:
+def control_routes(exchange: PaperExchange, faults: FaultBoard, hub: Hub) -> APIRouter:
     """Return the endpoints under /paper."""
     router = APIRouter(prefix="/paper")
 
@@ -49,21 +52,22 @@ def control_routes(exchange: PaperExchange, faults: FaultBoard) -> APIRouter:
     async def post_fault(request: Request) -> Response:
         body = await request.body()
         try:
-            _post(exchange, faults, body)
+            _post(exchange, faults, hub, body)
         except (msgspec.MsgspecError, KeyError, ValueError) as error:
             return _json({"error": f"not a fault: {error}"}, 422)
-        return _json({"waiting": faults.waiting})
+        return _json(_listed(exchange, faults, hub))
 
     @router.get("/faults")
     async def list_faults() -> Response:
-        return _json({"waiting": faults.waiting})
+        return _json(_listed(exchange, faults, hub))
 
     @router.delete("/faults")
     async def clear_faults() -> Response:
         faults.clear()
+        hub.faults.clear()
         exchange.engine.faults.clear()
         exchange.frozen.clear()
-        return _json({"waiting": faults.waiting})
+        return _json(_listed(exchange, faults, hub))
 
     @router.get("/ledger")
     async def ledger() -> Response:
@@ -93,8 +97,21 @@ def ledger_of(exchange: PaperExchange) -> dict[str, object]:
     }
 
 
-def _post(exchange: PaperExchange, faults: FaultBoard, body: bytes) -> None:
-    match msgspec.json.decode(body, type=_Kind).kind:
+def _listed(exchange: PaperExchange, faults: FaultBoard, hub: Hub) -> dict[str, object]:
+    """Return what waits for requests, and beside it what lasts: of the server, of the streams, of the engine, of the index."""
+    names = exchange.names()
+    return {
+        "waiting": faults.waiting,
+        "lasting": faults.lasting,
+        "streams": hub.faults.waiting(monotonic()),
+        "engine": [_told(names[user], fault) for user, fault in exchange.engine.faults.items()],
+        "frozen": [FrozenIndex("frozen_index", underlying) for underlying in exchange.frozen],
+    }
+
+
+def _post(exchange: PaperExchange, faults: FaultBoard, hub: Hub, body: bytes) -> None:
+    kind = msgspec.json.decode(body, type=_Kind).kind
+    match kind:
         case "engine":
             _post_engine(exchange, msgspec.json.decode(body, type=EngineFault))
         case "frozen_index":
@@ -102,8 +119,19 @@ def _post(exchange: PaperExchange, faults: FaultBoard, body: bytes) -> None:
             exchange.frozen.pop(frozen.underlying, None)
             if frozen.frozen:
                 exchange.frozen[frozen.underlying] = exchange.index(frozen.underlying, exchange.now())
+        case _ if kind in set(StreamFaultKind):
+            _post_stream(exchange, hub, msgspec.json.decode(body, type=StreamFault))
         case _:
             faults.post(msgspec.json.decode(body, type=Fault))
+
+
+def _post_stream(exchange: PaperExchange, hub: Hub, fault: StreamFault) -> None:
+    if fault.account not in {EVERYBODY, *exchange.names().values()}:
+        raise KeyError(fault.account)
+    if fault.kind is StreamFaultKind.DROP:
+        hub.drop(fault.account, "fault")
+    else:
+        hub.faults.post(fault, monotonic())
 
 
 def _post_engine(exchange: PaperExchange, fault: EngineFault) -> None:
@@ -120,6 +148,27 @@ def _post_engine(exchange: PaperExchange, fault: EngineFault) -> None:
         makers_worse_pct=fault.makers_worse_pct,
         makers_vanish=fault.makers_vanish,
     )
+
+
+def _told(name: str, fault: Faults) -> EngineFault:
+    takes = fault.cancel_takes
+    return EngineFault(
+        kind="engine",
+        account=name,
+        cancel_takes_seconds=None if takes is None else Decimal(str(takes.total_seconds())),
+        fill_while_cancelling=fault.fill_while_cancelling,
+        one_lot_only=fault.one_lot_only,
+        refuse_next=fault.refuse_next,
+        stuck_in=_stuck(fault.stuck_in),
+        makers_silent=fault.makers_silent,
+        makers_late_seconds=Decimal(str(fault.makers_late.total_seconds())),
+        makers_worse_pct=fault.makers_worse_pct,
+        makers_vanish=fault.makers_vanish,
+    )
+
+
+def _stuck(state: OrderState | None) -> Literal[4, 5] | None:
+    return None if state is None else 4 if state is OrderState.PRE_CANCEL else 5
 
 
 def _json(content: object, status: int = 200) -> Response:

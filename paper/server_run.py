@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -19,6 +20,7 @@ from paper.server import build_app
 from paper.server_options import Options
 
 _LONGEST_GOODBYE = 1
+_LONGEST_MESSAGE = 2**18
 # Answers leave at once: the sockets accepted inherit it. Without it each waits 40 ms for the acknowledgement of its headers.
 _TCP, _NO_DELAY = 6, 1
 _ONCE = 10**9  # seconds between two notices of uvicorn; the first comes as soon as it listens
@@ -56,17 +58,22 @@ def serve(options: Options, say: Callable[[str], None]) -> None:
 
 
 def _config(options: Options, opened: Opened) -> uvicorn.Config:
+    policy = replace(options.server, stream=replace(options.server.stream, speed=opened.speed))
     return uvicorn.Config(
-        build_app(opened.exchange, options.server),
+        build_app(opened.exchange, policy),
         host=options.host,
         port=options.port,
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,  # answers carry their own, which a rehearsal may make wrong
         proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_LONGEST_GOODBYE,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=_LONGEST_MESSAGE,
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,  # the venue's clients ask for signs of life, not the venue
     )
 
 

@@ -33,8 +33,8 @@ FLOORS: Mapping[str, int] = {
             "execution execution_quality",
             "legging routing chunking quote_gate rfq_story order_gate",
             "market_data account_manager journal trade_execution exchanges alerts workers control paper_process"
-            " trade_book exit_watch settling position_check execution_log",
-            "live_feed pace block_trades request_watch leg_orders naked_leg_guard execution_watch",
+            " trade_book exit_watch settling position_check execution_log notify",
+            "live_feed dead_man pace block_trades request_watch leg_orders naked_leg_guard execution_watch",
             "limit_execution multileg_orderbook rfq",
             "execution_desk",
             "trading_desk",
@@ -42,9 +42,9 @@ FLOORS: Mapping[str, int] = {
             "strategy scheduling script_driver command_desk",
             "strategies",
             "venue_desk wiring",
-            "context status paper report",
+            "context status paper report housekeeping",
             "commands",
-            "daemon backtest dashboard scripting",
+            "daemon backtest dashboard scripting doctor inquiries",
             "main",
         )
     )
@@ -66,6 +66,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("sqlalchemy", "alembic"), ("journal", "migrations", "paper/store")),
     **dict.fromkeys(("fastapi", "starlette", "uvicorn"), ("dashboard", "paper/server*", "paper/__main__")),
     "polars": ("paper",),
+    "apprise": ("notify",),
 }
 
 REAL_TIME = frozenset(

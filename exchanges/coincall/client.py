@@ -93,7 +93,7 @@ _BATCH_CANCEL = _write("batch cancel", "/open/option/order/batchCancel/v1", Grou
 
 
 def order_params(order: NewOrder) -> dict[str, Value]:
-    """Return an order's fields as the venue takes them: a reducing purpose makes it reduce-only. Source: Coincall API 5.10.
+    """Return an order's fields as the venue takes them: a reducing purpose makes it reduce-only, `mmp` marks it. Source: Coincall API 5.10.
 
     A market order names no price and no time in force (codes 12011, 12013), a post-only one no time in force.
     """
@@ -110,6 +110,8 @@ def order_params(order: NewOrder) -> dict[str, Value]:
         params["timeInForce"] = order.time_in_force.value
     if _reduces(order):
         params["reduceOnly"] = 1
+    if order.mmp:
+        params["mmp"] = True
     return params
 
 

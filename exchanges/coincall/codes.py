@@ -32,6 +32,9 @@ PARAMETER_ILLEGAL = 10004
 CONTENT_TYPE = 10567
 QUOTE_EXISTS = 50012
 QUOTE_NOT_VALID = 50014
+COUNTDOWN_ELAPSED = 10619  # the countdown of the order's index ran out: it must be set anew first
+NO_PROTECTION = 60008  # an order marked for a protection that is not set, or is frozen
+ALREADY_CANCELLED, ALREADY_FILLED, UNKNOWN_ORDER = 11101, 11102, 10584
 
 # The venue failed within, or ran out of time: a read may be asked again, a write may have happened.
 # 4005 "Duplicate request." among them: the first of the two may have been taken. 10000 "Try again later" is throttling as often as not,
@@ -58,10 +61,11 @@ _CODES: Mapping[type[VenueError], tuple[int, ...]] = {
     OrderExpired: (10540, 10609, 10620),
     # 10576 "Duplicated order ID.": the only id that a create carries is ours
     DuplicateClientOrderId: (10576, 10577),
-    OrderNotFound: (10584,),
-    OrderAlreadyFinal: (11101, 11102),
-    # A body not understood (in this encoding, perhaps); our quote exists already; the one to accept is stale, or of another request.
-    ExchangeRejected: (PARAMETER_ILLEGAL, CONTENT_TYPE, QUOTE_EXISTS, QUOTE_NOT_VALID),
+    OrderNotFound: (UNKNOWN_ORDER,),
+    OrderAlreadyFinal: (ALREADY_CANCELLED, ALREADY_FILLED),
+    # A body not understood (in this encoding, perhaps); our quote exists already; the one to accept is stale, or of another request;
+    # what guards a market maker bars the order.
+    ExchangeRejected: (PARAMETER_ILLEGAL, CONTENT_TYPE, QUOTE_EXISTS, QUOTE_NOT_VALID, COUNTDOWN_ELAPSED, NO_PROTECTION),
 }
 
 ERRORS: Mapping[int, type[VenueError]] = MappingProxyType({code: error for error, codes in _CODES.items() for code in codes})
@@ -80,12 +84,17 @@ def error_of_code(call: str, code: int, text: str, *, changes_state: bool) -> Ve
     return kind(VENUE, call, text or "no message", code)
 
 
+_NOT_FOUND = 404
 _NO_ACCESS = "HTTP 404: the path is unknown, or the account has no access to it"
 
 
 def lacks_access(error: VenueError) -> bool:
-    """Tell whether the venue keeps an endpoint from this account, which it says by HTTP 404. Source: Coincall API 1.2, 8.7."""
-    return isinstance(error, ExchangeRejected) and error.code is None and error.reason.startswith(_NO_ACCESS)
+    """Tell whether the venue keeps an endpoint from this account, which it says by HTTP 404, in an envelope or not.
+
+    Source: Coincall API 1.2, 8.7.
+    """
+    told = error.code == _NOT_FOUND or (error.code is None and error.reason.startswith(_NO_ACCESS))
+    return isinstance(error, ExchangeRejected) and told
 
 
 def error_of_status(call: str, status: int, excerpt: str, *, changes_state: bool) -> VenueError:

@@ -1,19 +1,21 @@
 """The paper exchange as a process of its own, and a client that signs as the documentation says."""
 
 import json
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import requests
+import websocket
 
-from auth import sign_request
+from auth import sign_request, websocket_query
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY, SECRET = "paper-demo-key", "paper-demo-secret"
@@ -97,3 +99,58 @@ def a_refused_start(*arguments: str) -> tuple[int, str]:
     """Exit code and complaint of an exchange that cannot start."""
     ended = subprocess.run([sys.executable, "-m", "paper", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
     return ended.returncode, ended.stderr
+
+
+class Stream:
+    """A client of one of the exchange's streams, and everything it was told."""
+
+    def __init__(self, venue: Venue, path: str = "/options", **changed: str) -> None:
+        query = websocket_query(venue.key, venue.secret, venue.time_ms())
+        for name, value in changed.items():
+            query = re.sub(rf"(?<![^&]){name}=[^&]*", f"{name}={value}", query)
+        self.socket = websocket.create_connection(f"{venue.url.replace('http', 'ws')}{path}?{query}", timeout=10)
+        self.seen: list[dict[str, Any]] = []
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def say(self, **message: Any) -> None:
+        self.socket.send(json.dumps(message))
+
+    def ask(self, **message: Any) -> dict[str, Any]:
+        """Send a message and return its answer; what is pushed meanwhile is kept."""
+        self.say(**message)
+        return self.next(lambda frame: "dt" not in frame)
+
+    def subscribe(self, *channels: str, **payload: Any) -> None:
+        for channel in channels:
+            told = self.ask(action="subscribe", dataType=channel, **({"payload": payload} if payload else {}))
+            assert told["result"] == "success", told
+
+    def next(self, wanted: Callable[[dict[str, Any]], Any], seconds: float = 10) -> dict[str, Any]:
+        """Return the next frame that is wanted and was not returned before; the others stay."""
+        deadline = time.monotonic() + seconds
+        while True:
+            for frame in self.seen:
+                if wanted(frame):
+                    self.seen.remove(frame)
+                    return frame
+            self.socket.settimeout(max(0.001, deadline - time.monotonic()))
+            self.seen.append(json.loads(self.socket.recv()))
+
+    def push(self, dt: int, seconds: float = 10, **values: Any) -> Any:
+        """Return the content of the next push of a channel whose fields have the values."""
+        return self.next(lambda frame: frame.get("dt") == dt and has(frame["d"], values), seconds)["d"]
+
+    def listen(self, seconds: float) -> list[dict[str, Any]]:
+        """Return everything told so far and within some real time."""
+        with suppress(websocket.WebSocketTimeoutException):
+            self.next(lambda _: False, seconds)
+        return self.seen
+
+
+def has(content: Any, values: Mapping[str, Any]) -> bool:
+    return not values or (isinstance(content, dict) and all(content.get(name) == value for name, value in values.items()))

@@ -1,0 +1,168 @@
+"""What the core asks of Coincall's calls for market makers, behind its ports: the countdown, batches, protection.
+
+Its one rule: an account that lacks the grant is told so as AuthenticationRejected, which no repetition mends; nothing happened then.
+Source: Coincall API 5.11, 5.17, 9; DESIGN D5.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from loguru import logger
+
+from clock import Clock
+from domain import ClientOrderId, NewOrder
+from errors import AuthenticationRejected, ExchangeRejected, OutcomeUnknown, VenueError
+from exchanges.coincall.batch_truth import attributed
+from exchanges.coincall.client import CoincallClient
+from exchanges.coincall.client_mm import CoincallMakerClient
+from exchanges.coincall.codes import VENUE, lacks_access
+from exchanges.coincall.wire import encode_client_id
+from exchanges.coincall.wire_account import BatchAnswer
+from exchanges.coincall.wire_mm import CancelAnswer, ProtectionStanding, ProtectionTerms
+
+T = TypeVar("T")
+
+_BEFORE_SENDING = timedelta(minutes=1)  # our clock and the venue's may differ
+
+
+class BatchOrders(Protocol):
+    """Many orders of one venue in one request; a call that fails as a whole raises what holds for each of them."""
+
+    def submit_many(self, orders: Sequence[NewOrder], /) -> Sequence[str | VenueError]:
+        """Send orders once, never again; return for each, in their order, the venue's id or what became of it instead."""
+        ...
+
+    def cancel_many(self, client_ids: Sequence[ClientOrderId], /) -> Sequence[VenueError | None]:
+        """Ask to cancel orders; return for each, in their order, None where the venue took it, else why not."""
+        ...
+
+
+class Protection(Protocol):
+    """The venue's own guard of orders that are marked for it: it takes them back when they trade too much too fast."""
+
+    def protect(self, underlying: str, terms: ProtectionTerms, /) -> None:
+        """Set or change it. Raises ExchangeRejected where the account may not use it."""
+        ...
+
+    def unprotect(self, underlying: str, /) -> None:
+        """Remove it; marked orders are refused from then on."""
+        ...
+
+    def protection(self, underlying: str, /) -> ProtectionStanding | None:
+        """Return how it stands; None if there is none."""
+        ...
+
+    def thaw(self, underlying: str, /) -> None:
+        """Let marked orders in again after it has struck."""
+        ...
+
+
+class CoincallDeadMan:
+    """Coincall's countdown cancel; the port DeadMan."""
+
+    def __init__(self, client: CoincallMakerClient) -> None:
+        self._client = client
+
+    def set_countdown(self, underlying: str, span: timedelta, /) -> None:
+        """Begin it, or end it with a span of zero. Raises AuthenticationRejected where the account is no market maker."""
+        _granted("countdown", lambda: self._client.set_countdown(_index(underlying), span))
+
+    def reset_countdown(self, underlyings: Sequence[str], /) -> Sequence[str]:
+        """Begin it from the start; return the underlyings for which the venue did. One that has elapsed must be set anew."""
+        indexes = {_index(underlying): underlying for underlying in underlyings}
+        done = _granted("countdown", lambda: self._client.reset_countdown(list(indexes)))
+        return tuple(indexes[index] for index in done if index in indexes)
+
+
+class CoincallProtection:
+    """Coincall's market-maker protection; the port Protection."""
+
+    def __init__(self, client: CoincallMakerClient) -> None:
+        self._client = client
+
+    def protect(self, underlying: str, terms: ProtectionTerms, /) -> None:
+        """Set or change it. Raises AuthenticationRejected where the account may not use it, ValueError off the venue's ranges."""
+        _granted("protection", lambda: self._client.set_mmp(_index(underlying), terms))
+
+    def unprotect(self, underlying: str, /) -> None:
+        """Remove it; marked orders are refused from then on."""
+        _granted("protection", lambda: self._client.remove_mmp(_index(underlying)))
+
+    def protection(self, underlying: str, /) -> ProtectionStanding | None:
+        """Return how it stands, moments by the venue's clock; None if there is none."""
+        return _granted("protection", lambda: self._client.get_mmp(_index(underlying)))
+
+    def thaw(self, underlying: str, /) -> None:
+        """Let marked orders in again after it has struck."""
+        _granted("protection", lambda: self._client.reset_mmp(_index(underlying)))
+
+
+class CoincallBatches:
+    """Batches of orders on Coincall, of up to 40; the port BatchOrders."""
+
+    def __init__(self, client: CoincallClient, maker: CoincallMakerClient, clock: Clock) -> None:
+        self._client, self._maker, self._clock = client, maker, clock
+
+    def submit_many(self, orders: Sequence[NewOrder], /) -> Sequence[str | VenueError]:
+        """Send orders once; return for each, in their order, the venue's id or what became of it instead.
+
+        Answers do not say whose they are. Where that leaves anything open the venue is asked which order each number is; what is
+        still open then is OutcomeUnknown. Raises for all of them: AuthenticationRejected for an account that is no market maker,
+        ExchangeUnavailable, OutcomeUnknown; ValueError, before sending, for none, for more than 40, and for an id given twice.
+        """
+        if len({order.client_id for order in orders}) != len(orders):
+            raise ValueError("two orders of a batch have one id")
+        sent_at = self._clock.now()
+        rows = _granted("batch create", lambda: self._client.create_batch(orders))
+        outcomes = attributed(orders, rows, {})
+        if not any(isinstance(outcome, OutcomeUnknown) for outcome in outcomes):
+            return outcomes
+        try:
+            named = self._named(rows, sent_at)
+        except VenueError as error:
+            logger.warning("coincall batch answers not told apart orders={} reason={}", len(orders), error.reason)
+            return outcomes
+        return attributed(orders, rows, named)
+
+    def cancel_many(self, client_ids: Sequence[ClientOrderId], /) -> Sequence[VenueError | None]:
+        """Ask to cancel orders; return for each, in their order, None where the venue took it, else why not.
+
+        OutcomeUnknown is an order that no row of the answer names. Raises for all of them what a write raises; ValueError, before
+        sending, for none and for more than 40.
+        """
+        numbers = [encode_client_id(client_id) for client_id in client_ids]
+        answers: dict[int | None, CancelAnswer] = {answer.client_id: answer for answer in self._maker.cancel_many(numbers)}
+        return tuple(_cancelled(answers.get(number)) for number in numbers)
+
+    def _named(self, rows: Sequence[BatchAnswer], sent_at: datetime) -> Mapping[str, ClientOrderId | None]:
+        """Ask the venue whose the numbers of taken rows are: its open orders first, then its history since just before sending."""
+        wanted = {row.order_id for row in rows if row.code == 0}
+        named: dict[str, ClientOrderId | None] = {}
+        page, more = 1, True
+        while more:
+            found = self._client.pending(page)
+            named |= {order.order_id: order.client_id for order in found.rows}
+            page, more = page + 1, found.has_more
+        if not wanted <= named.keys():
+            since = sent_at - _BEFORE_SENDING + self._client.skew
+            named |= {order.order_id: order.client_id for order in self._client.order_history(since).rows}
+        return named
+
+
+def _cancelled(answer: CancelAnswer | None) -> VenueError | None:
+    return OutcomeUnknown(VENUE, "batch cancel", "no row of the answer names it") if answer is None else answer.refused
+
+
+def _granted(what: str, call: Callable[[], T]) -> T:
+    """Make a call; where the venue keeps it from this account, say so as what a person must mend."""
+    try:
+        return call()
+    except ExchangeRejected as error:
+        if not lacks_access(error):
+            raise
+        raise AuthenticationRejected(VENUE, what, f"this account is no market maker at the venue ({error.reason})") from error
+
+
+def _index(underlying: str) -> str:
+    return f"{underlying}USD"
