@@ -13,6 +13,7 @@ TraderError
 │   │   ├── SizeRejected             below the minimum, above the maximum, off the lot
 │   │   ├── PriceRejected            off the band or the tick
 │   │   ├── ReduceOnlyRejected       nothing left to reduce
+│   │   ├── CountdownElapsed         the venue's countdown has run out: arm it again, then as before
 │   │   ├── OrderExpired             the contract has expired or is not trading
 │   │   ├── DuplicateClientOrderId   it had arrived before: ask for it
 │   │   ├── OrderNotFound            the venue does not know it
@@ -89,6 +90,10 @@ class PriceRejected(ExchangeRejected):
 
 class ReduceOnlyRejected(ExchangeRejected):
     """A reduce-only order found nothing, or too little, to reduce."""
+
+
+class CountdownElapsed(ExchangeRejected):
+    """The venue's countdown has run out: it has cancelled the open orders of the underlying, and takes none until it is armed again."""
 
 
 class OrderExpired(ExchangeRejected):

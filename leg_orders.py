@@ -144,6 +144,7 @@ class LegOrders:
             qty=place.qty,
             price=place.price,
             reduce_only=scene.purpose.reduces,
+            mmp=trade.params.mmp and not scene.purpose.reduces,
         )
         quote = scene.quotes.get(option.symbol)
         try:

@@ -24,7 +24,7 @@ LARGEST_LOG = 10_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperPlan:
-    """How the exchange is to be started; `account` is NAME:KEY:SECRET:CASH."""
+    """How the exchange is to be started; `account` is NAME:KEY:SECRET:CASH, `makes_markets` lets it use what market makers may."""
 
     market: str
     speed: float
@@ -33,6 +33,7 @@ class PaperPlan:
     state_dir: Path
     log_file: Path
     account: str
+    makes_markets: bool = False
 
 
 class PaperProcess:
@@ -124,12 +125,14 @@ class PaperProcess:
         plan, known = self._plan, self._ready
         port = self.url.rpartition(":")[2] if known else str(plan.port)
         same_clock = ["--market-start", str(known["market_start"]), "--wall-start", str(known["wall_start"])] if known else []
+        grants = [f"--market-maker={plan.account.partition(':')[0]}"] if plan.makes_markets else []
         return [
             sys.executable,
             *("-m", "paper", "--parent-pipe", "--port", port, "--market", plan.market),
             *("--speed", str(plan.speed), "--seed", str(plan.seed), "--state-dir", str(plan.state_dir.resolve())),
             *("--ready-file", str(ready.resolve())),
             *same_clock,
+            *grants,
         ]
 
 

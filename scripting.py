@@ -101,6 +101,7 @@ def _exchange(settings: Settings, home: Path) -> PaperProcess | None:
         state_dir=home / "exchange",
         log_file=settings.log_dir / "paper_exchange.log",
         account=f"trader:{key}:{secret}:{settings.paper_cash}",
+        makes_markets=settings.countdown is not None or settings.mmp_interval is not None,
     )
     exchange = PaperProcess(plan)
     exchange.start()

@@ -14,7 +14,7 @@ from loguru import logger
 
 from clock import Clock
 from domain import ClientOrderId, ExecutionParams, Fill, NewOrder, OrderReport, OrderStatus, Purpose, Severity
-from errors import DuplicateClientOrderId, ExchangeRejected, ExchangeUnavailable, JournalError, TimestampRejected
+from errors import CountdownElapsed, DuplicateClientOrderId, ExchangeRejected, ExchangeUnavailable, JournalError, TimestampRejected
 from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
 from order_gate import OrderGate, Sight
 from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, alteration, remainder, reported, unlisted, vanished
@@ -185,7 +185,7 @@ class TradeExecutor:
             case DuplicateClientOrderId():
                 self.lose(name, f"the venue already has it: {outcome}", now)
             case ExchangeRejected() | ExchangeUnavailable():
-                retryable = isinstance(outcome, ExchangeUnavailable | TimestampRejected)
+                retryable = isinstance(outcome, ExchangeUnavailable | TimestampRejected | CountdownElapsed)
                 self.refuse(name, str(outcome), now, retryable=retryable)
             case _:
                 self.lose(name, str(outcome) or repr(outcome), now)

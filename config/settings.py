@@ -95,6 +95,9 @@ class Settings(BaseModel):
         "off", alias="TRADER_CANCEL_ON_STOP"
     )
     countdown: Annotated[timedelta | None, BeforeValidator(maybe(seconds("5", "3600")))] = Field(None, alias="TRADER_COUNTDOWN_SECONDS")
+    countdown_on_stop: Annotated[Literal["disarm", "leave"], BeforeValidator(choice("disarm", "leave", fold=str.lower))] = Field(
+        "disarm", alias="TRADER_COUNTDOWN_ON_STOP"
+    )
     mmp_interval: Annotated[timedelta | None, BeforeValidator(maybe(seconds("1", "100000")))] = Field(
         None, alias="TRADER_MMP_INTERVAL_SECONDS"
     )

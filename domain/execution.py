@@ -209,7 +209,7 @@ class ExecutionParams:
 
     A leg is quoted at its mid; each `fill_timeout_seconds` without a full fill it is quoted again, a step further towards
     the market, in `max_requote_rounds` steps up to `aggressive_buffer_pct` per cent past mid. `smart` and `rfq` are used in those
-    modes, `legging` in all.
+    modes, `legging` in all. `mmp` counts opening orders for the account's market-maker protection, which must be set.
     """
 
     fill_timeout_seconds: float = 30.0
@@ -218,6 +218,7 @@ class ExecutionParams:
     smart: SmartExecConfig = field(default_factory=SmartExecConfig)
     rfq: RFQParams = field(default_factory=RFQParams)
     legging: LeggingPolicy = field(default_factory=LeggingPolicy)
+    mmp: bool = False
 
     def __post_init__(self) -> None:
         check = _Problems(self)
@@ -227,6 +228,7 @@ class ExecutionParams:
         check.one_of("smart", SmartExecConfig)
         check.one_of("rfq", RFQParams)
         check.one_of("legging", LeggingPolicy)
+        check.one_of("mmp", bool)
         check.tell()
 
 

@@ -38,7 +38,6 @@ MESSAGES: Mapping[int, str] = {
     40006: "Error fund transfer type, transfer sub account's parent user wrong",
     40009: "Transfer amount exceeds can withdraw balance amount",
     40014: "Sub account id error",
-    60008: "MMP is not enabled，Please check the configuration: is MMP enabled?",
 }
 
 

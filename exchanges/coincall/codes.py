@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from errors import (
     AuthenticationRejected,
+    CountdownElapsed,
     DuplicateClientOrderId,
     ExchangeRejected,
     ExchangeUnavailable,
@@ -65,7 +66,8 @@ _CODES: Mapping[type[VenueError], tuple[int, ...]] = {
     OrderAlreadyFinal: (ALREADY_CANCELLED, ALREADY_FILLED),
     # A body not understood (in this encoding, perhaps); our quote exists already; the one to accept is stale, or of another request;
     # what guards a market maker bars the order.
-    ExchangeRejected: (PARAMETER_ILLEGAL, CONTENT_TYPE, QUOTE_EXISTS, QUOTE_NOT_VALID, COUNTDOWN_ELAPSED, NO_PROTECTION),
+    ExchangeRejected: (PARAMETER_ILLEGAL, CONTENT_TYPE, QUOTE_EXISTS, QUOTE_NOT_VALID, NO_PROTECTION),
+    CountdownElapsed: (COUNTDOWN_ELAPSED,),
 }
 
 ERRORS: Mapping[int, type[VenueError]] = MappingProxyType({code: error for error, codes in _CODES.items() for code in codes})
