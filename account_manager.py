@@ -40,6 +40,11 @@ class AccountManager:
         self._asked_at = now
         self._pool.run(self._reader.read, self._answer)
 
+    @property
+    def told_at(self) -> datetime | None:
+        """Return the source time of what we know of the account; None if it was never told."""
+        return None if self._last is None else self._last.at
+
     def snapshot(self, now: datetime) -> AccountSnapshot:
         """Return the account judged at now: as the venue last told it, or invalid with the reason.
 

@@ -14,7 +14,7 @@ from loguru import logger
 from clock import Clock
 from domain import BlockTrade, ClientOrderId, Fill, NewOrder, OrderType, RFQQuote, RFQRequest, RFQStanding, RFQStatus, Severity
 from errors import ExchangeRejected, ExchangeUnavailable, OrderAlreadyFinal, OrderNotFound
-from events import BlockIntended
+from events import BlockIntended, BlockQuoteIntended
 from execution import RunLog, Scene
 from execution_log import ExecutionLog, Run
 from order_ledger import OrderRecord, Patience
@@ -128,6 +128,7 @@ class BlockDesk:
             seen = scene.quotes.get(leg.option.symbol)
             self._executor.gate(order, trade, None if seen is None else seen.underlying_price)
             orders.append(order)
+        self._executor.door.check_block(orders)
         return tuple(orders)
 
     def accept(self, orders: Sequence[NewOrder], log: RunLog, request: RFQRequest, quote: RFQQuote) -> None:
@@ -167,7 +168,7 @@ class BlockDesk:
     def step(self, now: datetime) -> None:
         """Ask the venue what needs asking, also for blocks that an earlier life of the program left behind; never blocks."""
         for record in self._executor.ledger.live(block=True):
-            if record.client_id.trade not in self._accepts:
+            if record.client_id.trade not in self._accepts and not self._quoted(record.client_id):
                 self._take_up(record, now)
         for accept in list(self._accepts.values()):
             self._pursue(accept, now)
@@ -231,25 +232,15 @@ class BlockDesk:
 
     def _book(self, accept: _Accept, fills: Sequence[Fill]) -> None:
         """Book a block's fills with the orders they belong to; what does not fit calls a person, and what is missing stays unresolved."""
-        odd = list(fills)
-        problems: list[str] = []
-        records = (self._executor.ledger.get(name) for name in accept.names)
-        for name, new in [(record.client_id, record.new) for record in records if record is not None]:
-            mine = [fill for fill in fills if fill.symbol == new.instrument.symbol and fill.side is new.side]
-            odd = [fill for fill in odd if fill not in mine]
-            if sum(fill.qty for fill in mine) != new.qty or any(fill.price != new.price for fill in mine):
-                traded = ", ".join(f"{fill.qty} @ {fill.price}" for fill in mine)
-                problems.append(f"order {name} for {new.qty} @ {new.price} traded {traded or 'nothing'}")
-            if mine:
-                self._executor.traded(name, mine)
-        problems += [f"{fill.side.name} {fill.qty} {fill.symbol} belongs to no order of it" for fill in odd]
-        if problems:
-            hint = "compare the block with the venue's statement"
-            message = f"the block on request {accept.request_id} is not what was accepted: {'; '.join(problems)}"
-            self._alerts.alert(Severity.CRITICAL, f"block mismatch {accept.trade}", message, hint)
+        book_block(self._executor, self._alerts, accept.names, accept.request_id, fills)
         self._close(accept)
 
     # ---- asking
+
+    def _quoted(self, name: ClientOrderId) -> bool:
+        """Tell whether an order belongs to a quote of ours: whoever made that pursues it."""
+        quoted = (each for run in self._log.runs(name.trade) for each in run.written(BlockQuoteIntended))
+        return any(str(name) in each.orders for each in quoted)
 
     def _take_up(self, record: OrderRecord, now: datetime) -> None:
         """Find the accept that a live order of an earlier life belongs to, and begin to ask for it."""
@@ -378,3 +369,23 @@ class BlockDesk:
         if isinstance(answer, RFQStanding) and (answer.block is not None or (answer.status is not None and answer.status.final)):
             withdrawal.final = True
             logger.info("request over id={} status={}", request_id, answer.status)
+
+
+def book_block(executor: TradeExecutor, alerts: Alerts, names: Sequence[ClientOrderId], request_id: str, fills: Sequence[Fill]) -> None:
+    """Book a block's fills with the orders they belong to, each once; what does not fit calls a person, and what is missing stays live."""
+    odd = list(fills)
+    problems: list[str] = []
+    records = (executor.ledger.get(name) for name in names)
+    for name, new in [(record.client_id, record.new) for record in records if record is not None]:
+        mine = [fill for fill in fills if fill.symbol == new.instrument.symbol and fill.side is new.side]
+        odd = [fill for fill in odd if fill not in mine]
+        if sum(fill.qty for fill in mine) != new.qty or any(fill.price != new.price for fill in mine):
+            traded = ", ".join(f"{fill.qty} @ {fill.price}" for fill in mine)
+            problems.append(f"order {name} for {new.qty} @ {new.price} traded {traded or 'nothing'}")
+        if mine:
+            executor.traded(name, mine)
+    problems += [f"{fill.side.name} {fill.qty} {fill.symbol} belongs to no order of it" for fill in odd]
+    if problems:
+        hint = "compare the block with the venue's statement"
+        message = f"the block on request {request_id} is not what was agreed: {'; '.join(problems)}"
+        alerts.alert(Severity.CRITICAL, f"block mismatch {names[0].trade}", message, hint)

@@ -1,26 +1,38 @@
 """What each command of a person does to a running daemon, and what it answers. All of it runs on the tick thread."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
 from functools import partial
 
+from by_hand import Adoption
 from context import TradingContext
 from control import Command, Handler, Verb
+from domain import ExecutionMode, TradingState
+from reconciliation import Reconciler
 from strategy import StrategyRunner
+from trading_state import PERSON, TradingStates
 
 
 def handlers_of(context: TradingContext) -> Mapping[Verb, Handler]:
     """Return what is done at each verb."""
-    by_trade = {
+    states, kill, reconciler = context.safety.states, context.safety.kill, context.safety.reconciler
+    return {
         Verb.CLOSE: partial(_close, context),
         Verb.MANAGE: partial(_manage, context),
         Verb.WRITE_OFF: partial(_write_off, context),
-    }
-    by_strategy = {
+        Verb.RELEASE: partial(_release, context),
+        Verb.ADOPT: partial(_adopt, context),
         Verb.PAUSE: partial(_set_running, context, StrategyRunner.pause, "paused: it enters no more until --resume"),
         Verb.RESUME: partial(_set_running, context, StrategyRunner.enable, "running"),
         Verb.STOP: partial(_set_running, context, StrategyRunner.stop, "stopped: its trades stay managed"),
+        Verb.ACKNOWLEDGE: partial(_acknowledge, context),
+        Verb.KILL: lambda command: kill.confirm(PERSON) if command.confirmed else kill.arm(PERSON),
+        Verb.WITHDRAW_KILL: lambda _: kill.withdraw(PERSON),
+        Verb.REDUCE: lambda _: _ordered(states, TradingState.REDUCING),
+        Verb.HALT: lambda _: _ordered(states, TradingState.HALTED),
+        Verb.ACTIVATE: lambda _: _activated(states),
+        Verb.RECONCILE: lambda _: _reconcile(reconciler),
     }
-    return {**by_trade, **by_strategy, Verb.ACKNOWLEDGE: partial(_acknowledge, context)}
 
 
 def heed_attention(context: TradingContext) -> None:
@@ -38,13 +50,75 @@ def _close(context: TradingContext, command: Command) -> str:
 
 
 def _manage(context: TradingContext, command: Command) -> str:
-    context.lifecycle.release(int(command.target), "a person has looked")
+    context.lifecycle.manage(int(command.target), "a person has looked")
     return f"trade {command.target} is managed again"
 
 
 def _write_off(context: TradingContext, command: Command) -> str:
     context.lifecycle.write_off(int(command.target), "a person found its holding gone")
     return f"trade {command.target} is written off"
+
+
+def _release(context: TradingContext, command: Command) -> str:
+    """Hand a trade over to the person, or say what that would do."""
+    account, hand, number = context.monitor.snapshot(), context.lifecycle.by_hand, int(command.target)
+    shown = hand.propose_hand_over(number, account)
+    if not command.confirmed:
+        return f"{shown}\nnothing is done yet: say --release {number} --yes"
+    hand.hand_over(number, account, "a person took it over")
+    return f"{shown}\ndone: trade {number} is yours"
+
+
+def _adopt(context: TradingContext, command: Command) -> str:
+    """Have a holding of the person's managed as a trade, or say what that would do."""
+    strategy = next((each.config for each in context.runners if each.name == command.details.get("strategy")), None)
+    if strategy is None:
+        raise ValueError(f"no strategy {command.details.get('strategy', '')} runs here, whose exits could watch it")
+    option = context.market.listed(command.target)
+    if option is None:
+        raise ValueError(f"{command.target} is not known to be listed yet: say it again in a few seconds")
+    account, hand = context.monitor.snapshot(), context.lifecycle.by_hand
+    there = context.safety.reconciler.surplus(command.target, account)
+    wish = Adoption(
+        option=option,
+        strategy=strategy.name,
+        qty=_number(command, "qty"),
+        price=_number(command, "price"),
+        version=strategy.version,
+        mode=ExecutionMode(strategy.execution_mode),
+        params=strategy.execution,
+    )
+    shown = hand.propose_adoption(wish, there, account)
+    if not command.confirmed:
+        return f"{shown}\nnothing is done yet: say the same with --yes"
+    trade = hand.adopt(wish, there)
+    context.safety.reconciler.due("adopted")
+    return f"{shown}\ndone: it is trade {trade.number}"
+
+
+def _number(command: Command, name: str) -> Decimal | None:
+    text = command.details.get(name)
+    try:
+        return None if text is None else Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"--{name} {text}: not a number") from None
+
+
+def _ordered(states: TradingStates, state: TradingState) -> str:
+    states.order(state, "a person asked for it")
+    return f"the account is {states.state} until --activate"
+
+
+def _activated(states: TradingStates) -> str:
+    left = states.activate("a person asked for it")
+    holds = "".join(f"\nstill holds: {cause}" for cause in left)
+    return f"the account is {states.state}{holds}"
+
+
+def _reconcile(reconciler: Reconciler) -> str:
+    reconciler.due("a person asked for it")
+    standing = "\n".join(f"{found.kind}: {found.said}" for found in reconciler.standing)
+    return f"a comparison with the venue begins; the last one found {standing or 'no difference'}"
 
 
 def _acknowledge(context: TradingContext, command: Command) -> str:  # noqa: ARG001 - every handler takes its command

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,30 +12,43 @@ from account_manager import AccountManager, PositionMonitor
 from alerts import AlertDesk
 from clock import Clock, monotonic
 from config import Settings
-from domain import Severity
+from domain import Channel, Severity, Topic
+from domain.quoting import QuotingPolicy
 from events import AnyEvent, CloseNotified, TradeCreated
+from exchanges.coincall.client_mm import CoincallMakerClient
 from exchanges.coincall.client_rfq import CoincallRFQClient
 from exchanges.coincall.gateway import CoincallAccount, CoincallMarket, CoincallOrders
+from exchanges.coincall.gateway_maker import CoincallMaker
+from exchanges.coincall.gateway_mm import CoincallDeadMan
 from exchanges.coincall.gateway_rfq import CoincallRFQ
 from exchanges.coincall.transport import Transport
 from execution_quality import QualityBook
-from journal import OpenedJournal
+from journal import Journal, OpenedJournal
 from lifecycle_manager import LifecycleManager
-from live_feed import LiveFeed
+from live_feed import ORDER_STREAM, LiveFeed
 from market_data import MarketData
 from multileg_orderbook import SmartOrderbookExecutor
+from notify import Notifier
 from order_gate import Sight
 from pace import Pace, pace_of
+from quote_requests import RequestsToQuote
 from rfq import RFQExecutor
+from rfq_maker import Board, RFQMaker
+from safety_desk import Safety, Surroundings, build_safety
 from script_driver import ScriptDriver
 from strategy import StrategyConfig, StrategyRunner, histories
 from trade_execution import TradeExecutor
-from venue_desk import DeskBuilder, VenuePorts, WatchedJournal
+from trading_desk import Desk
+from trading_state import TradingStates
+from venue_desk import BuiltDesk, DeskBuilder, VenuePorts, WatchedJournal
 from wiring import Links, StreamPlan, Wiring, linked
 from workers import Inbox, Pool
 
 if TYPE_CHECKING:
     from paper.dry_run import DryRunDesk
+
+
+MAKERS_CHANNELS = (Channel(Topic.REQUESTS_TO_QUOTE), Channel(Topic.OWN_QUOTES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +75,9 @@ class TradingContext:
     lifecycle: LifecycleManager
     runners: tuple[StrategyRunner, ...]
     rehearsal: DryRunDesk | None
+    safety: Safety
+    notifier: Notifier
+    maker: RFQMaker | None
 
     def close(self, timeout: float) -> None:
         """Let what is on its way to the venue finish, book what came of it, then let go of everything, within timeout (real seconds)."""
@@ -72,6 +88,7 @@ class TradingContext:
         try:
             self.inbox.drain()
         finally:
+            self.notifier.close(0.5)
             self.transport.close()
             self.opened.journal.close()
 
@@ -86,37 +103,36 @@ def build_context(
     home: Path,
     spacing: timedelta | None = None,
     wiring: Wiring | None = None,
+    policies: Sequence[QuotingPolicy] = (),
 ) -> TradingContext:
     """Build and wire every service over an opened journal; connects to nothing yet."""
     wiring, kept, pace = wiring or Wiring(), tuple(opened.journal.replay()), pace_of(settings, clock, spacing)
     journal, quality = opened.journal, QualityBook(kept)
-    alerts = AlertDesk(journal, clock, settings.alert_cooldown)
+    alerts, notifier = _alerting(settings, journal, clock)
     links = linked(wiring, settings, clock, base_url)
     seen = _seen(links, clock, alerts, pace)
     recorded = WatchedJournal(journal, quality.take)
-    sight = Sight(quote=lambda symbol: monitor.snapshot().quotes.get(symbol))  # noqa: PLW0108 - of the tick that is then, not of this one
+    states = TradingStates(recorded, clock, alerts)
+    states.restore(kept)
+    sight = Sight(
+        quote=lambda symbol: monitor.snapshot().quotes.get(symbol),  # noqa: PLW0108 - of the tick that is then, not of this one
+        state=lambda: states.state,
+        ordered=lambda trade: trade.ordered,
+        max_age=pace.market.max_age,
+    )
     builder = DeskBuilder(
         recorded, journal.desk, quality, clock, alerts, links.reads, links.writes, links.urgent, settings, pace, seen.market, sight
     )
-    makers = CoincallRFQ(CoincallRFQClient(links.transport), seen.market.get_option_instruments, clock)
-    live = builder.build(VenuePorts(CoincallOrders(links.client, clock), seen.reader, makers, makers))
-    feed = LiveFeed(
-        inbox=links.inbox,
-        market=seen.market,
-        account=seen.account,
-        executor=live.desk.executor,
-        clock=clock,
-        alerts=alerts,
-        heard=live.heard,
-    )
+    rehearsal = _dry_run(seen.venue, clock, settings, home, alerts) if _rehearses(strategies, kept) else None
+    desks = _desks(builder, links, seen, rehearsal)
+    live = desks.live
+    feed = _fed(links, seen, live, clock, alerts, MAKERS_CHANNELS if policies else ())
     recorded.followers.append(feed.saw)
     feed.connect(wiring.streams(StreamPlan(settings, clock, base_url, links.transport, seen.market.get_option_instruments, feed.hear)))
     monitor = PositionMonitor(seen.account, feed, links.inbox, clock, alerts, poll_interval=pace.poll, tick_interval=pace.tick)
-    rehearses = any(strategy.dry_run for strategy in strategies) or _simulated_trades(kept)
-    rehearsal = _dry_run(seen.venue, clock, settings, home, alerts) if rehearses else None
     lifecycle = LifecycleManager(
         live=live.desk,
-        simulated=None if rehearsal is None else builder.build(VenuePorts(rehearsal, rehearsal, rehearsal.rfq, rehearsal.rfq)).desk,
+        simulated=desks.rehearsed,
         journal=recorded,
         clock=clock,
         alerts=alerts,
@@ -124,7 +140,32 @@ def build_context(
     )
     live.rfq.drive = live.smart.drive = ScriptDriver(lifecycle, monitor.tick, lambda: links.inbox.wait(clock.real_seconds(pace.tick)))
     runners = _armed(builder, kept, lifecycle, strategies)
-    _schedule(monitor, lifecycle, runners)
+    safety = build_safety(
+        Surroundings(
+            settings=settings,
+            clock=clock,
+            journal=recorded,
+            alerts=alerts,
+            desk=journal.desk,
+            reads=links.reads,
+            writes=links.writes,
+            urgent=links.urgent,
+            orders=desks.orders,
+            countdown=CoincallDeadMan(CoincallMakerClient(links.transport)),
+            live=live.desk,
+            simulated=desks.rehearsed,
+            lifecycle=lifecycle,
+            market=seen.market,
+            account=seen.account,
+            feed=feed,
+            frozen_after=pace.market.frozen_after,
+            underlyings=lambda: _underlyings(lifecycle, strategies),
+        ),
+        states,
+        kept,
+    )
+    maker = _maker(policies, desks, links, builder, lifecycle=lifecycle, states=states, feed=feed)
+    _schedule(monitor, lifecycle, safety, runners, maker)
     return TradingContext(
         settings=settings,
         clock=clock,
@@ -146,6 +187,9 @@ def build_context(
         lifecycle=lifecycle,
         runners=runners,
         rehearsal=rehearsal,
+        safety=safety,
+        notifier=notifier,
+        maker=maker,
     )
 
 
@@ -169,10 +213,93 @@ def _seen(links: Links, clock: Clock, alerts: AlertDesk, pace: Pace) -> _Seen:
     )
 
 
-def _schedule(monitor: PositionMonitor, lifecycle: LifecycleManager, runners: Sequence[StrategyRunner]) -> None:
-    """Say what each tick looks at: the trades first, then the strategies."""
+def _alerting(settings: Settings, journal: Journal, clock: Clock) -> tuple[AlertDesk, Notifier]:
+    alerts = AlertDesk(journal, clock, settings.alert_cooldown)
+    notifier = Notifier(settings.alert_addresses, settings.alert_level, str(settings.environment))
+    alerts.subscribe(notifier.take)
+    return alerts, notifier
+
+
+def _fed(links: Links, seen: _Seen, live: BuiltDesk, clock: Clock, alerts: AlertDesk, also: Collection[Channel]) -> LiveFeed:
+    return LiveFeed(
+        inbox=links.inbox,
+        market=seen.market,
+        account=seen.account,
+        executor=live.desk.executor,
+        clock=clock,
+        alerts=alerts,
+        heard=live.heard,
+        also=also,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Desks:
+    """The order path to the venue, with the two ways to it that others use too, and the one to its simulation."""
+
+    orders: CoincallOrders
+    quoting: CoincallMaker
+    live: BuiltDesk
+    rehearsed: Desk | None
+
+
+def _desks(builder: DeskBuilder, links: Links, seen: _Seen, rehearsal: DryRunDesk | None) -> _Desks:
+    board, clock = CoincallRFQClient(links.transport), builder.clock
+    makers = CoincallRFQ(board, seen.market.get_option_instruments, clock)
+    orders, quoting = CoincallOrders(links.client, clock), CoincallMaker(board, clock)
+    rehearsed = None if rehearsal is None else builder.build(VenuePorts(rehearsal, rehearsal, rehearsal.rfq, rehearsal.rfq)).desk
+    return _Desks(orders, quoting, builder.build(VenuePorts(orders, seen.reader, makers, makers, quoting)), rehearsed)
+
+
+def _maker(
+    policies: Sequence[QuotingPolicy],
+    desks: _Desks,
+    links: Links,
+    builder: DeskBuilder,
+    *,
+    lifecycle: LifecycleManager,
+    states: TradingStates,
+    feed: LiveFeed,
+) -> RFQMaker | None:
+    """Return who answers other people's requests by the policies; None without policies."""
+    live, quoting = desks.live, desks.quoting
+    if not policies or live.quotes is None or live.wishes is None:
+        return None
+    requests = RequestsToQuote(
+        directory=quoting,
+        gateway=quoting,
+        quotes=live.quotes,
+        reads=links.reads,
+        urgent=links.urgent,
+        clock=builder.clock,
+        alerts=builder.alerts,
+        rounds=builder.pace.quoting,
+        streaming=lambda: any(each.name == ORDER_STREAM and each.open_since is not None for each in feed.standing()),
+    )
+    board = Board(requests=requests, quotes=live.quotes, wishes=live.wishes, reads=links.reads)
+    maker = RFQMaker(policies, board=board, market=builder.market, lifecycle=lifecycle, clock=builder.clock, state=lambda: states.state)
+    feed.on_news.append(maker.news)
+    return maker
+
+
+def _underlyings(lifecycle: LifecycleManager, strategies: Sequence[StrategyConfig]) -> Sequence[str]:
+    """Return the underlyings that anything of ours trades, or may."""
+    held = {option.underlying for option in lifecycle.options_in_use()}
+    return sorted(held | {leg.underlying for strategy in strategies for leg in strategy.legs})
+
+
+def _schedule(
+    monitor: PositionMonitor, lifecycle: LifecycleManager, safety: Safety, runners: Sequence[StrategyRunner], maker: RFQMaker | None
+) -> None:
+    """Say what each tick looks at: what the account may do, the trades, whether all of it is so, and only then the strategies."""
     monitor.watch(lifecycle.options_in_use)
+    for name, part in safety.before_trades():
+        monitor.on_update(part, name)
+    if maker is not None:
+        monitor.on_update(maker.tick, "maker")
     monitor.on_update(lifecycle.tick, "trades")
+    for name, part in safety.after_trades():
+        monitor.on_update(part, name)
     for runner in runners:
         monitor.on_update(runner.tick, f"strategy {runner.name}")
 
@@ -208,8 +335,10 @@ def _tell_if_changed(config: StrategyConfig, lifecycle: LifecycleManager, alerts
         alerts.alert(Severity.WARNING, f"strategy changed {config.name}", said, "no action needed if you meant it")
 
 
-def _simulated_trades(kept: Sequence[AnyEvent]) -> bool:
-    """Tell whether a dry run of an earlier start is still to be managed."""
+def _rehearses(strategies: Sequence[StrategyConfig], kept: Sequence[AnyEvent]) -> bool:
+    """Tell whether a strategy is a dry run, or one of an earlier start is still to be managed."""
+    if any(strategy.dry_run for strategy in strategies):
+        return True
     begun = {event.trade for event in kept if isinstance(event, TradeCreated) and event.simulated}
     return bool(begun - {event.trade for event in kept if isinstance(event, CloseNotified)})
 

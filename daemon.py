@@ -14,17 +14,19 @@ from types import FrameType
 from apscheduler.schedulers.background import BackgroundScheduler
 from loguru import logger
 
-from clock import wall_now
+from clock import monotonic, wall_now
 from command_desk import CommandDesk
 from commands import handlers_of, heed_attention
 from context import TradingContext
 from control import ControlBox
+from dead_man import OnStop
 from domain import AccountSnapshot, Basis, Greeks, Severity
 from errors import JournalError
 from events import AccountMarked
 from paper_process import PaperProcess
 
-GOODBYE = 2.5
+GOODBYE = 2.0
+LEAVE_WITHIN = 1.5  # real seconds of the five that a stop may take
 CONTROL_EVERY = timedelta(seconds=1)
 HEALTH_AT_LEAST = 30.0
 SKEW_TOLD, ZERO = timedelta(seconds=2), timedelta(0)
@@ -40,12 +42,13 @@ class Daemon:
         self._stop = threading.Event()
         self._scheduler = BackgroundScheduler(timezone=UTC)
         self._started = wall_now()
-        self._known = False
+        self._known = self._kill = False
 
     def run(self) -> None:
         """Run until a signal or a stop; returns when everything is let go."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._signalled)
+        signal.signal(signal.SIGUSR1, self._kill_signalled)
         try:
             self._begin()
             self._context.monitor.run(self._stop)
@@ -61,6 +64,16 @@ class Daemon:
         self._context.inbox.put(lambda: logger.info("daemon stopping signal={}", signal.Signals(number).name))
         self.stop()
 
+    def _kill_signalled(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a signal handler
+        """Note that the kill switch is thrown; the next tick, which is woken, acts on it: a handler must not touch what the tick owns."""
+        self._kill = True
+        self._context.inbox.wake()
+
+    def _throw_if_signalled(self, _account: AccountSnapshot) -> None:
+        if self._kill:
+            self._kill = False
+            logger.warning("kill switch: {}", self._context.safety.kill.throw("SIGUSR1", "a signal"))
+
     def _begin(self) -> None:
         context = self._context
         if context.opened.damage is not None:
@@ -68,6 +81,7 @@ class Daemon:
         heed_attention(context)
         context.reads.run(context.transport.measure_skew, self._skew_known)
         context.monitor.on_update(self._tell_account, "account story")
+        context.monitor.on_update(self._throw_if_signalled, "kill signal")
         settings = context.settings
         self._scheduler.add_job(self._commands.look, "interval", seconds=CONTROL_EVERY.total_seconds(), id="commands", max_instances=1)
         self._every(settings.snapshot_interval, "snapshot", self._snapshot)
@@ -93,12 +107,36 @@ class Daemon:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         try:
+            self._take_leave()
             self._context.close(GOODBYE)
         finally:
             if self._exchange is not None:
                 self._exchange.stop(1.0)
         active = self._context.lifecycle.active
         logger.info("daemon stopped trades left as they are={}", ", ".join(f"{t.id} {t.state}" for t in active) or "none")
+
+    def _take_leave(self) -> None:
+        """Take back what settings want taken back at a stop, as long as the venue answers soon; nothing of it changes a trade."""
+        context, settings = self._context, self._context.settings
+        dead_man, executor = context.safety.dead_man, context.executor
+        if dead_man is not None:
+            dead_man.stop(OnStop(settings.countdown_on_stop))
+        if context.maker is not None:
+            context.maker.leave()
+        if settings.cancel_on_stop == "on":
+            for order in executor.ledger.live(block=False):
+                executor.cancel(order.client_id)
+        deadline = monotonic() + LEAVE_WITHIN
+        while monotonic() < deadline and (self._leaving or (dead_man is not None and dead_man.busy)):
+            context.inbox.wait(0.02)
+            context.inbox.drain()
+            executor.step(context.clock.now())
+
+    @property
+    def _leaving(self) -> bool:
+        """Whether a cancel of the stop's is not known to be through yet."""
+        live = self._context.executor.ledger.live(block=False)
+        return self._context.settings.cancel_on_stop == "on" and any(order.cancel_wanted and not order.status.final for order in live)
 
     def _every(self, span: timedelta, name: str, job: Callable[[], None], *, real: bool = False, at_least: float = 1.0) -> None:
         """Put a job into the inbox at an interval of market time, but not more often than every `at_least` seconds of the wall."""

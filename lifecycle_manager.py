@@ -10,6 +10,7 @@ from functools import partial
 
 from loguru import logger
 
+from by_hand import ByHand
 from clock import Clock
 from domain import (
     AccountSnapshot,
@@ -37,12 +38,11 @@ from events import (
     PartKept,
     TradeCreated,
     TradeQuarantined,
-    TradeReleased,
-    TradeWrittenOff,
     UnwindStarted,
 )
 from execution_desk import Ended, Outcome
 from exit_watch import ExitWatch
+from past_orders import PastOrders
 from ports import Alerts, JournalWriter
 from position_check import PositionCheck
 from trade_book import TradeBook
@@ -61,6 +61,9 @@ class LifecycleManager:
         self._clock, self._alerts = clock, alerts
         self._book = TradeBook(journal, next_number)
         self._exits = ExitWatch(alerts)
+        self._bound: dict[str, Sequence[ExitCondition]] = {}
+        self.by_hand = ByHand(self._book, self._venue_of, self._bound.get, clock)
+        self.past = PastOrders()
         self._check = PositionCheck()
         self._closed: list[Callable[[TradeLifecycle], None]] = []
         self._stale: frozenset[int] = frozenset()
@@ -106,6 +109,7 @@ class LifecycleManager:
 
     def bind(self, strategy: str, exits: Sequence[ExitCondition]) -> None:
         """Arm a strategy's exit conditions for all its trades, those of earlier runs included."""
+        self._bound[strategy] = exits
         self._exits.bind(strategy, exits)
 
     def on_closed(self, callback: Callable[[TradeLifecycle], None]) -> None:
@@ -121,6 +125,14 @@ class LifecycleManager:
     def trades(self) -> tuple[TradeLifecycle, ...]:
         """Return every trade known, oldest first."""
         return self._book.trades
+
+    def trade(self, number: int) -> TradeLifecycle | None:
+        """Return a trade, ended ones included; None for an unknown number."""
+        return self._book.get(number)
+
+    def number_after(self, taken: int) -> None:
+        """Begin no trade under a number up to `taken`, which the venue has seen in our name."""
+        self._book.number_after(taken)
 
     @property
     def active(self) -> tuple[TradeLifecycle, ...]:
@@ -164,32 +176,25 @@ class LifecycleManager:
         """Lift one cause."""
         self._blocked.pop(cause, None)
 
-    def force_close(self, number: int, reason: str, *, urgent: bool = False) -> None:
-        """Close a trade because a person says so, whatever its exits say; ended only once its fills say so.
+    # ---- what a person does (see by_hand)
 
-        Raises KeyError for an unknown number, InvalidTransition for a trade that has ended, JournalError; nothing changed.
-        """
-        self._book.apply(CloseRequested(at=self._clock.now(), trade=number, reason=reason, urgent=urgent))
+    def force_close(self, number: int, reason: str, *, urgent: bool = False) -> None:
+        """Close a trade because a person says so; raises as ByHand.force_close does."""
+        self.by_hand.force_close(number, reason, urgent=urgent)
 
     cancel = force_close
 
-    def release(self, number: int, reason: str) -> None:
-        """Manage a quarantined trade again, because a person has looked. Raises as force_close does."""
-        self._book.apply(TradeReleased(at=self._clock.now(), trade=number, reason=reason))
+    def stop_opening(self, number: int, reason: str) -> bool:
+        """End a trade's opening as it stands; tells and raises as ByHand.stop_opening does."""
+        return self.by_hand.stop_opening(number, reason)
+
+    def manage(self, number: int, reason: str) -> None:
+        """Manage a quarantined trade again; raises as ByHand.manage does."""
+        self.by_hand.manage(number, reason)
 
     def write_off(self, number: int, reason: str) -> None:
-        """End a quarantined trade whose holding a person has closed at the venue; its result counts only what we know of.
-
-        The person has looked at its blocks too: one whose end is not known is given up. Raises InvariantBroken while another order of it
-        is out; else as force_close does.
-        """
-        trade, executor = self._book[number], self._venue_of(self._book[number]).executor
-        live = executor.live_orders(number)
-        if any(not order.block or trade.state is not S.QUARANTINED for order in live):
-            raise InvariantBroken(f"trade {number} has an order out: wait until its end is known")
-        for order in live:
-            executor.refuse(order.client_id, "a person wrote its trade off", self._clock.now(), retryable=False)
-        self._book.apply(TradeWrittenOff(at=self._clock.now(), trade=number, reason=reason))
+        """End a quarantined trade whose holding is gone; raises as ByHand.write_off does."""
+        self.by_hand.write_off(number, reason)
 
     # ---- restart
 
@@ -199,6 +204,7 @@ class LifecycleManager:
         self._book.restore(kept)
         self._stale = frozenset(trade.number for trade in self.active if trade.state is S.PENDING_OPEN)
         running = self.active
+        self.past.restore(kept, [trade for trade in self.trades if not trade.active and not trade.simulated])
         for simulated, venue in self._venues.items():
             numbers = {trade.number for trade in running if trade.simulated is simulated}
             venue.restore(kept, numbers, {trade.number for trade in self.trades if trade.simulated is simulated})
@@ -339,7 +345,7 @@ class LifecycleManager:
         """Book what the venue settled of expired legs; legs with an order out wait until its end is known."""
         venue = self._venue_of(trade)
         for event in venue.settlements.settle(trade, now):
-            if venue.executor.working(trade.number, event.leg) == 0:
+            if venue.executor.ledger.working(trade.number, event.leg) == 0:
                 self._book.apply(event)
         return self._book[trade.number]
 
@@ -369,12 +375,14 @@ class LifecycleManager:
         self._call_person(trade, reason)
 
     def _call_person(self, trade: TradeLifecycle, reason: str) -> None:
-        hint = "compare with the venue, then --close, --release or --write-off it"
+        hint = "compare with the venue, then --close, --manage, --write-off or --release it"
         self._alerts.alert(Severity.CRITICAL, f"quarantine {trade.id}", f"{trade.id} waits for a person: {reason}", hint)
 
     def _notify(self, trade: TradeLifecycle) -> None:
         """Tell the listeners of an ended trade, once: the word is journalled before they are called."""
         ended = self._book.apply(CloseNotified(at=self._clock.now(), trade=trade.number))
+        if not ended.simulated:
+            self.past.keep(ended, self._venue_of(ended).executor.ledger.of(ended.number))
         for venue in self._venues.values():
             venue.forget(trade.number)
         self._exits.forget(trade.number)

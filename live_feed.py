@@ -86,7 +86,7 @@ class LiveFeed:
         self._untold: dict[ClientOrderId, float] = {}
         self._lost: dict[str, int] = {}
         self._account_due = 0.0
-        self.on_gap: list[Callable[[str], None]] = []
+        self.on_gap: list[Callable[[datetime | None], None]] = []
         self.on_news: list[Callable[[Push], None]] = []
 
     def connect(self, streams: Streams | None) -> None:
@@ -211,7 +211,7 @@ class LiveFeed:
         self._market.recheck()
         self._account.refresh()
         for listener in self.on_gap:
-            listener(f"the stream {push.name} was opened")
+            listener(push.silent_since)
 
     def _went(self, push: StreamLost) -> None:
         self._lost[push.name] = self._lost.get(push.name, 0) + 1

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from loguru import logger
 
@@ -19,10 +21,12 @@ from config import Settings, load_settings
 from control import Command, ControlBox, Verb
 from daemon import Daemon
 from domain import Environment
+from domain.quoting import QuotingPolicy
 from errors import ConfigError, JournalError
 from inquiries import Told
+from rfq_maker import load_makers
 from scripting import assembled, home_of, usual_env_file
-from strategies import STRATEGIES
+from strategies import MAKERS, STRATEGIES
 from strategy import StrategyConfig, StrategyFactory, load_strategies
 
 REFUSED, BAD_INPUT = 1, 2
@@ -77,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = line.add_argument
     add("--strategy", action="append", default=[], metavar="NAME", help="run only this strategy (repeatable)")
+    add("--maker", action="append", default=[], metavar="NAME", help="answer other people's requests by this quoting policy (repeatable)")
     add("--strategies-file", type=Path, metavar="PATH", help="a Python file with a list STRATEGIES of factories, in place of strategies/")
     add("--state-dir", metavar="DIR", help="where journal and paper exchange keep their state (TRADER_STATE_DIR)")
     add("--paper-market", metavar="synthetic|PATH", help="the embedded exchange's market: synthetic, or a directory of recordings")
@@ -170,7 +175,8 @@ def _dispatch(asked: argparse.Namespace) -> int:
     chosen, problems = _strategies(asked)
     if _only_looks(asked):
         return _asked_of_strategies(asked, settings, home, chosen, problems)
-    return _run(settings, home, chosen, problems, named=bool(asked.strategy or asked.strategies_file))
+    named = bool(asked.strategy or asked.strategies_file)
+    return _run(settings, home, chosen, problems, policies=_makers(asked, chosen), named=named)
 
 
 def _asked_of_strategies(
@@ -223,7 +229,31 @@ def _strategies(asked: argparse.Namespace) -> tuple[tuple[StrategyConfig, ...], 
     return tuple(replace(config, dry_run=True) if asked.dry_run else config for config in chosen), problems
 
 
+def _makers(asked: argparse.Namespace, strategies: Sequence[StrategyConfig]) -> tuple[QuotingPolicy, ...]:
+    """Return the quoting policies that are named; raise ConfigError where one is unknown or cannot be used."""
+    if not asked.maker:
+        return ()
+    factories = MAKERS if asked.strategies_file is None else _listed(_module(asked.strategies_file), "MAKERS", asked.strategies_file)
+    policies, problems = load_makers(factories, taken=[config.name for config in strategies])
+    names = [policy.name for policy in policies]
+    unknown = [f"--maker {name}: unknown; there are {', '.join(names) or 'none'}" for name in asked.maker if name not in names]
+    if problems or unknown:
+        raise ConfigError([*problems, *unknown])
+    return tuple(policy for policy in policies if policy.name in asked.maker)
+
+
 def _from_file(path: Path) -> Sequence[StrategyFactory]:
+    return _listed(_module(path), "STRATEGIES", path)
+
+
+def _listed(module: ModuleType, name: str, path: Path) -> Sequence[Callable[..., Any]]:
+    found = getattr(module, name, None)
+    if not isinstance(found, list | tuple):
+        raise ConfigError(f"--strategies-file {path}: it needs a list {name} of factory functions")
+    return found
+
+
+def _module(path: Path) -> ModuleType:
     """Load a user's file; whatever is wrong with it is said with its name and line."""
     spec = importlib.util.spec_from_file_location("user_strategies", path)
     if spec is None or spec.loader is None or not path.is_file():
@@ -235,10 +265,7 @@ def _from_file(path: Path) -> Sequence[StrategyFactory]:
         raise ConfigError(f"--strategies-file {path}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}") from error
     except Exception as error:  # a user's file may fail in any way, and is told so
         raise ConfigError(f"--strategies-file {path}: {type(error).__name__}: {error}") from error
-    found = getattr(module, "STRATEGIES", None)
-    if not isinstance(found, list | tuple):
-        raise ConfigError(f"--strategies-file {path}: it needs a list STRATEGIES of factory functions")
-    return found
+    return module
 
 
 def _command(word: Word, target: str, asked: argparse.Namespace) -> Command:
@@ -264,11 +291,20 @@ def _send(commands: Sequence[Command], home: Path) -> int:
     return REFUSED if refused else 0
 
 
-def _run(settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str], *, named: bool) -> int:
+def _run(
+    settings: Settings,
+    home: Path,
+    chosen: Sequence[StrategyConfig],
+    problems: Sequence[str],
+    *,
+    policies: Sequence[QuotingPolicy],
+    named: bool,
+) -> int:
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is a kill switch; by default it would end the process
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the daemon takes both signals, either interrupts the start
     logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets)
     _refuse_what_cannot_run(settings, chosen, problems, named=named)
-    context, exchange = assembled(settings, home, chosen)
+    context, exchange = assembled(settings, home, chosen, policies=policies)
     Daemon(context, ControlBox(home), exchange).run()
     return 0
 

@@ -4,7 +4,7 @@ An order is live from the moment its intent is written until it is refused, or f
 live, what it may still fill counts as working. How long each is asked about before what is believed stands here too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -293,6 +293,12 @@ class OrderLedger:
                 self.take(event)
         for record in self.live():
             self.put(replace(record, lost=True))
+
+    def revive(self, orders: Iterable[OrderRecord], fills: Collection[str]) -> None:
+        """Know the orders of an ended trade again, and which of its fills are booked."""
+        for record in orders:
+            self.put(record)
+            self._fill_ids.setdefault(record.client_id.trade, set()).update(fills)
 
     def forget(self, trade: int) -> None:
         """Drop the orders of a trade that has ended."""

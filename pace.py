@@ -7,6 +7,7 @@ from clock import Clock, SystemClock
 from config import Settings
 from market_data import Cadence
 from order_ledger import Patience
+from quote_requests import Rounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Pace:
     book_age: timedelta
     books_within: timedelta
     flush_every: timedelta
+    quoting: Rounds
 
 
 def pace_of(settings: Settings, clock: Clock, spacing: timedelta | None) -> Pace:
@@ -61,4 +63,9 @@ def pace_of(settings: Settings, clock: Clock, spacing: timedelta | None) -> Pace
         book_age=max(timedelta(seconds=5), real) + (spacing or timedelta(0)),
         books_within=max(timedelta(seconds=5), real),
         flush_every=max(timedelta(minutes=1), real * 10),
+        quoting=Rounds(
+            every=max(timedelta(seconds=2), real / 10),
+            streaming=max(timedelta(seconds=20), real),
+            idle=max(timedelta(seconds=60), real * 3),
+        ),
     )

@@ -33,7 +33,7 @@ class PositionCheck:
 
     def clamps(self, trade: TradeLifecycle, account: AccountSnapshot) -> Mapping[str, Decimal] | None:
         """Return how many coins the venue shows in each leg's own direction; None while its answer may be older than our fills."""
-        if not _recent(trade, account):
+        if not recent(trade, account):
             return None
         return {leg.option.symbol: _shown(account, leg.option.symbol, leg.side.sign) for leg in trade.legs}
 
@@ -65,7 +65,7 @@ class PositionCheck:
                     continue
                 symbol = leg.option.symbol
                 ours[symbol] = ours.get(symbol, ZERO) + leg.held
-                if not _recent(trade, account) or leg.option.expiry <= account.now:
+                if not recent(trade, account) or leg.option.expiry <= account.now:
                     unsure.add(symbol)
         return ours, unsure
 
@@ -76,7 +76,8 @@ class PositionCheck:
         return short.answers >= self._answers and account.now - short.since >= self._patience
 
 
-def _recent(trade: TradeLifecycle, account: AccountSnapshot) -> bool:
+def recent(trade: TradeLifecycle, account: AccountSnapshot) -> bool:
+    """Tell whether the venue's answer is surely younger than the trade's last fill."""
     if not account.valid or account.at is None:
         return False
     return trade.last_fill_at is None or account.at > trade.last_fill_at + LAG

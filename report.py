@@ -12,7 +12,17 @@ from typing import get_args
 import msgspec
 
 from domain import ZERO, Side
-from events import AnyEvent, AnyExecutionEvent, AnyTradeEvent, LegFilled, LegSettled, OrderIntended, TradeCreated
+from events import (
+    AnyEvent,
+    AnyExecutionEvent,
+    AnyTradeEvent,
+    LegAdopted,
+    LegFilled,
+    LegSettled,
+    OrderIntended,
+    TradeCreated,
+    TradeHandedOver,
+)
 from execution_quality import Estimate, ExecutionQuality, LegQuality, QualityBook, Totals, totals_by
 from execution_quality.quality import HUNDRED, PURPOSES, number, seconds, total
 from ports import JournalWriter
@@ -39,7 +49,10 @@ _TOLD = (
 
 @dataclass(slots=True)
 class Cash:
-    """What moved by fills and settlements, straight from the journal, USD: amounts are positive but `settled`, which we receive."""
+    """What moved by fills and settlements, straight from the journal, USD: amounts are positive but `settled`, which we receive.
+
+    `by_hand` is what holdings counted that a person gave (paid) or took (received), at the prices told then.
+    """
 
     fills: int = 0
     settlements: int = 0
@@ -47,13 +60,14 @@ class Cash:
     bought: Decimal = ZERO
     sold: Decimal = ZERO
     settled: Decimal = ZERO
+    by_hand: Decimal = ZERO
     fees: Decimal = ZERO
     seen: set[str] = field(default_factory=set)
 
     @property
     def gross(self) -> Decimal:
         """Return what was received less what was paid, before fees."""
-        return self.sold - self.bought + self.settled
+        return self.sold - self.bought + self.settled + self.by_hand
 
     @property
     def net(self) -> Decimal:
@@ -109,6 +123,10 @@ class Report:
                 self._cash[number].fill(event)
             case LegSettled(trade=number) if number in self._cash:
                 self._cash[number].settle(event, self._created[number])
+            case LegAdopted(trade=number, leg=leg) if number in self._cash:
+                self._cash[number].by_hand -= self._created[number].legs[leg].side.sign * event.qty * event.price
+            case TradeHandedOver(trade=number) if (trade := self._book.get(number)) is not None:
+                self._cash[number].by_hand += sum((leg.side.sign * leg.handed_value for leg in trade.legs), ZERO)
 
     def trades(self, *, simulated: bool) -> tuple[TradeLifecycle, ...]:
         """Return the trades, oldest first: the real ones, or those of dry runs."""
@@ -190,6 +208,8 @@ def _trade_lines(report: Report, trade: TradeLifecycle) -> Iterator[str]:
     elif (rest := report.unmeasured(trade)) != 0:
         yield f"    not measured: {rest} coins of it filled outside of any execution"
     moved = f"sold {_exact(cash.sold)} - bought {_exact(cash.bought)} + settled {_exact(cash.settled)}"
+    if cash.by_hand != 0:
+        moved += f" + by hand {_exact(cash.by_hand)}"
     so_far = " so far" if trade.active else ""
     yield f"    cash: {moved} = gross {_exact(cash.gross)}; - fees {_exact(cash.fees)} = net {_exact(cash.net)}{so_far}"
 

@@ -12,6 +12,7 @@ import logbook
 from clock import SystemClock
 from config import Settings, load_settings
 from context import TradingContext, build_context
+from domain.quoting import QuotingPolicy
 from journal import open_journal
 from paper_process import PaperPlan, PaperProcess
 from strategy import StrategyConfig
@@ -57,7 +58,11 @@ def home_of(settings: Settings) -> Path:
 
 
 def assembled(
-    settings: Settings, home: Path, strategies: Sequence[StrategyConfig], wiring: Wiring | None = None
+    settings: Settings,
+    home: Path,
+    strategies: Sequence[StrategyConfig],
+    wiring: Wiring | None = None,
+    policies: Sequence[QuotingPolicy] = (),
 ) -> tuple[TradingContext, PaperProcess | None]:
     """Open the journal, start the embedded exchange where there is one, and build every service; all or nothing.
 
@@ -71,7 +76,9 @@ def assembled(
         if settings.paper_speed != 1:
             logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets, market_now=clock.now)
         url, spacing = (str(settings.base_url), None) if exchange is None else (exchange.url, exchange.spacing)
-        return build_context(settings, strategies, clock, opened, base_url=url, home=home, spacing=spacing, wiring=wiring), exchange
+        return build_context(
+            settings, strategies, clock, opened, base_url=url, home=home, spacing=spacing, wiring=wiring, policies=policies
+        ), exchange
     except BaseException:  # also a signal: nobody would let go of them later
         opened.journal.close()
         if exchange is not None:

@@ -5,7 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from events import AccountMarked, AlertRaised, AnyEvent, EntriesRefused, StrategyChanged, TradeEvent
+from domain import Difference, TradingState
+from events import (
+    AccountMarked,
+    AccountStateChanged,
+    AlertRaised,
+    AnyEvent,
+    DifferenceEnded,
+    DifferenceFound,
+    EntriesRefused,
+    StrategyChanged,
+    TradeEvent,
+)
 from ports import JournalWriter
 from strategy import StrategyStatistics
 from strategy.record import statistics_of
@@ -38,16 +49,15 @@ class Status:
     strategies: dict[str, _Strategy]
     alerts: tuple[AlertRaised, ...]
     account: AccountMarked | None
+    holding: tuple[AccountStateChanged, ...] = ()
+    differences: tuple[DifferenceFound, ...] = ()
 
 
 def status_of(events: Iterable[AnyEvent]) -> Status:
     """Read the journal's events into a status."""
     reader: JournalWriter = _NoJournal()
-    book = TradeBook(reader, 1)
+    book, kept = TradeBook(reader, 1), tuple(events)
     strategies: dict[str, _Strategy] = {}
-    alerts: list[AlertRaised] = []
-    account = None
-    kept = tuple(events)
     book.restore(kept)
     for event in kept:
         match event:
@@ -55,13 +65,29 @@ def status_of(events: Iterable[AnyEvent]) -> Status:
                 strategies.setdefault(name, _Strategy()).state = state
             case EntriesRefused(strategy=name, latest=latest, counts=counts, at=at):
                 _note(strategies.setdefault(name, _Strategy()), latest, counts, at)
-            case AlertRaised():
-                alerts.append(event)
-            case AccountMarked():
-                account = event
             case TradeEvent(trade=number) if (trade := book.get(number)) is not None:
                 strategies.setdefault(trade.strategy, _Strategy())
-    return Status(book.trades, strategies, tuple(alerts[-10:]), account)
+    alerts = [event for event in kept if isinstance(event, AlertRaised)]
+    account = next((event for event in reversed(kept) if isinstance(event, AccountMarked)), None)
+    return Status(book.trades, strategies, tuple(alerts[-10:]), account, _holding(kept), _differing(kept))
+
+
+def _holding(kept: Sequence[AnyEvent]) -> tuple[AccountStateChanged, ...]:
+    """Return what keeps the account from doing everything."""
+    latest = {event.cause or event.by: event for event in kept if isinstance(event, AccountStateChanged)}
+    return tuple(event for event in latest.values() if event.state is not TradingState.ACTIVE)
+
+
+def _differing(kept: Sequence[AnyEvent]) -> tuple[DifferenceFound, ...]:
+    """Return the differences from the venue that stand."""
+    standing: dict[tuple[Difference, str], DifferenceFound] = {}
+    for event in kept:
+        match event:
+            case DifferenceFound(kind=kind, subject=subject):
+                standing[kind, subject] = event
+            case DifferenceEnded(kind=kind, subject=subject):
+                standing.pop((kind, subject), None)
+    return tuple(standing.values())
 
 
 def _note(strategy: _Strategy, latest: str, counts: dict[str, int], at: datetime) -> None:
@@ -76,6 +102,10 @@ def lines_of(status: Status, running: str) -> Iterator[str]:
     if status.account is not None:
         account = status.account
         yield f"account     equity {_usd(account.equity)}, available {_usd(account.available_margin)} at {_time(account.at)}"
+    for held in status.holding:
+        yield f"state       {held.state} since {_time(held.at)} by {held.cause or held.by}: {held.reason}"
+    for found in status.differences:
+        yield f"difference  {found.kind} since {_time(found.at)}: {found.said} ({found.action})"
     yield ""
     for name, strategy in sorted(status.strategies.items()):
         yield from _strategy_lines(name, strategy, [trade for trade in status.trades if trade.strategy == name])
@@ -120,7 +150,8 @@ def _trade_lines(title: str, trades: Sequence[TradeLifecycle]) -> Iterator[str]:
         yield f"  {trade.id} {trade.state}{dry} since {_time(trade.phase_at)}{because}"
         for leg in trade.legs:
             yield f"    {leg.side.name:4} {leg.option.symbol} wanted {leg.target} opened {leg.opened} closed {leg.closed} held {leg.held}"
-        yield f"    entry {_usd(trade.entry_cost)}, fees {_usd(trade.fees)}, cash so far {_usd(trade.net_profit)}"
+        cash = _usd(trade.net_profit) if trade.result_known else "not known: handed over without a mark"
+        yield f"    entry {_usd(trade.entry_cost)}, fees {_usd(trade.fees)}, cash so far {cash}"
     yield ""
 
 

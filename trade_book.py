@@ -9,7 +9,7 @@ from loguru import logger
 
 from domain import Option
 from errors import InvariantBroken, RiskDenied
-from events import AnyEvent, LegPlan, ProfitPeaked, TradeCreated, TradeEvent
+from events import AnyEvent, LegAdopted, LegPlan, ProfitPeaked, TradeCreated, TradeEvent
 from ports import JournalWriter
 from trade_lifecycle import TradeLifecycle, TradeState, advance, created
 
@@ -72,6 +72,18 @@ class TradeBook:
         self._unopposed(event.legs, simulated=event.simulated)
         self._journal.append(event)
         return self.keep(created(event))
+
+    def adopt(self, event: TradeCreated, adopted: LegAdopted) -> TradeLifecycle:
+        """Journal and begin a trade of one leg that holds already what it wants. Raises RiskDenied or JournalError, nothing begun."""
+        self._unopposed(event.legs, simulated=event.simulated)
+        trade = advance(created(event), adopted)
+        self._journal.append(event, adopted)
+        _tell(self.keep(trade))
+        return trade
+
+    def number_after(self, taken: int) -> None:
+        """Begin no trade under a number up to `taken`: the venue has seen that one in our name, whatever our journal knows of it."""
+        self._next = max(self._next, taken + 1)
 
     def apply(self, event: TradeEvent) -> TradeLifecycle:
         """Journal an event, then believe it. Raises InvalidTransition or KeyError, nothing written; JournalError, nothing changed."""
@@ -158,4 +170,6 @@ def _tell(trade: TradeLifecycle) -> None:
         logger.info("trade stands id={} entry cost={} fees={} USD", trade.id, trade.entry_cost, trade.fees)
     if not trade.active:
         kind = "estimate of a DRY RUN" if trade.simulated else "result"
+        if trade.state is TradeState.HANDED_OVER:
+            kind += " at the marks of the hand-over" if trade.result_known else " without what was handed over (it had no mark)"
         logger.info("trade {} id={} gross={} fees={} net={} USD", kind, trade.id, trade.gross_profit, trade.fees, trade.net_profit)

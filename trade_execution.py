@@ -5,7 +5,7 @@ the order *lost*, and the venue is asked by client order id until it is known. F
 each once; an order is settled when it is final and every coin it filled is booked. All methods run on the tick thread.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -47,9 +47,10 @@ class TradeExecutor:
         self._journal, self._clock, self._alerts = journal, clock, alerts
         self._patience = patience or Patience()
         self.ledger = OrderLedger()
-        self._gate = OrderGate(self.ledger, clock, limits or RiskLimits(), sight or Sight())
+        self.door = OrderGate(self.ledger, clock, limits or RiskLimits(), sight or Sight())
         self._pursuits: dict[ClientOrderId, Pursuit] = {}
         self._listener: Callable[[LegFilled], None] = lambda _: None
+        self.swept_at: datetime | None = None
         self._sweep_due: datetime | None = None
         self._collect_due: datetime | None = None
         self._trades_read_at: datetime | None = None
@@ -65,10 +66,6 @@ class TradeExecutor:
         """Return the name of the next attempt; the same until its intent is journalled."""
         attempt = len(self.ledger.of(trade, leg, purpose)) + 1
         return ClientOrderId(desk=desk, trade=trade, leg=leg, purpose=purpose, attempt=attempt)
-
-    def working(self, trade: int, leg: int) -> Decimal:
-        """Return what the leg's live orders may still fill, coins."""
-        return self.ledger.working(trade, leg)
 
     def live_orders(self, trade: int) -> list[OrderRecord]:
         """Return a trade's orders that may still change anything, oldest first."""
@@ -86,7 +83,7 @@ class TradeExecutor:
         """
         name, now = order.client_id, self._clock.now()
         self.gate(order, trade, index)
-        self._gate.within_room(order, trade)
+        self.door.within_room(order, trade)
         self.intend(order)
         self._pursuit(name, now).sending = True
         logger.info("order sent id={} {} {} {} @ {}", name, order.side.name.lower(), order.qty, order.instrument.symbol, order.price)
@@ -95,12 +92,13 @@ class TradeExecutor:
 
     def gate(self, order: NewOrder, trade: TradeLifecycle, index: Decimal | None = None) -> None:
         """Return if an order of trade may be sent; raise InvariantBroken, SizeRejected or RiskDenied, saying why not."""
-        self._gate.check(order, trade, index)
+        self.door.check(order, trade, index)
 
     def intend(self, *orders: NewOrder) -> None:
         """Journal orders that passed the gate as intended, all in one; only then may they be sent. Raises JournalError, none written."""
         now = self._clock.now()
         self._write(*(OrderIntended(at=now, order=str(order.client_id), new=order) for order in orders))
+        self.door.passed(*orders)
 
     def traded(self, name: ClientOrderId, fills: Sequence[Fill]) -> None:
         """Book what a block trade, which is all or nothing, filled of one of its orders, each fill once; what is not written stays live."""
@@ -110,10 +108,15 @@ class TradeExecutor:
         self.ledger.put(replace(record, status=OrderStatus.FILLED, reported=max(record.new.qty, record.reported)))
         if record.order_id is None:
             self._write(OrderAccepted(at=now, order=str(name), order_id=fills[0].order_id))
-        for fill in fills:
-            if not self.ledger.has_fill(name.trade, fill.id):
-                self._book(name, fill, now)
+        self.missed(fills)
         self._settle(name, now)
+
+    def missed(self, fills: Sequence[Fill]) -> None:
+        """Book fills of our orders that nobody has booked, each once, whatever was believed of the order's end."""
+        for fill in fills:
+            record = self.ledger.owner_of(fill.order_id)
+            if record is not None and not self.ledger.has_fill(record.client_id.trade, fill.id):
+                self._book(record.client_id, fill, self._clock.now())
 
     def cancel(self, name: ClientOrderId) -> None:
         """Want an order gone; it is asked for until the order is final, whatever gets lost on the way."""
@@ -145,7 +148,9 @@ class TradeExecutor:
         self._sweep_due = self._collect_due = None
 
     def step(self, now: datetime) -> None:
-        """Ask the venue what needs asking; never blocks."""
+        """Take back what the account's state no longer allows, and ask the venue what needs asking; never blocks."""
+        for name in self.door.openings_out():
+            self.cancel(name)
         for record in self.ledger.live(block=False):
             if record.cancel_wanted:
                 self._pursue_cancel(record.client_id, now)
@@ -158,6 +163,10 @@ class TradeExecutor:
         """Rebuild the ledger from journalled events; every order without a known end is asked for at the next step."""
         self.ledger.restore(events)
 
+    def revive(self, orders: Sequence[OrderRecord], fills: Collection[str]) -> None:
+        """Know the orders of an ended trade again, and which of its fills are booked: another has come."""
+        self.ledger.revive(orders, fills)
+
     def forget(self, trade: int) -> None:
         """Drop the orders of a trade that has ended."""
         for record in self.ledger.of(trade):
@@ -167,11 +176,8 @@ class TradeExecutor:
     # ---- sending and cancelling
 
     def _send(self, order: NewOrder, decided_at: datetime) -> str:
-        """Send an order from a worker; an opening one that waited too long for it is not sent: its price is of another market."""
-        waited = self._clock.now() - decided_at
-        if not order.client_id.purpose.reduces and waited > self._patience.send_within:
-            reason = f"not sent: it waited {waited.total_seconds():.0f} s for a worker"
-            raise ExchangeUnavailable("daemon", f"order {order.client_id}", reason)
+        """Send an order from a worker, if it has not waited too long for one."""
+        self.door.in_time(order, decided_at, self._patience.send_within)
         return self._gateway.submit(order)
 
     def _submitted(self, name: ClientOrderId, outcome: str | Exception) -> None:
@@ -306,6 +312,7 @@ class TradeExecutor:
         if isinstance(answer, Exception):
             logger.debug("open orders unknown reason={}", answer)
             return
+        self.swept_at = now
         listed = {report.client_id: report for report in answer if report.client_id is not None}
         for name in names:
             record, report = self.ledger.get(name), listed.get(name)
@@ -332,10 +339,7 @@ class TradeExecutor:
             logger.warning("fills unknown reason={}", answer)
             return
         self._trades_read_at = asked_at
-        for fill in answer:
-            record = self.ledger.owner_of(fill.order_id)
-            if record is not None and not record.booked_otherwise and not self.ledger.has_fill(record.client_id.trade, fill.id):
-                self._book(record.client_id, fill, now)
+        self.missed([fill for fill in answer if (owner := self.ledger.owner_of(fill.order_id)) and not owner.booked_otherwise])
         for record in self.ledger.live(block=False):
             if record.unbooked > 0 and record.status.final:
                 self._book_report_if_late(record, now)

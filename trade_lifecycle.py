@@ -25,6 +25,7 @@ from events import (
     CloseNotified,
     CloseRequested,
     CloseStarted,
+    LegAdopted,
     LegFilled,
     LegSettled,
     OpenCompleted,
@@ -34,6 +35,7 @@ from events import (
     ProfitPeaked,
     TradeCreated,
     TradeEvent,
+    TradeHandedOver,
     TradeQuarantined,
     TradeReleased,
     TradeWrittenOff,
@@ -53,11 +55,12 @@ class TradeState(StrEnum):
     QUARANTINED = "quarantined"
     CLOSED = "closed"
     FAILED = "failed"
+    HANDED_OVER = "handed_over"
 
 
 _S = TradeState
-FLAT = frozenset({_S.PENDING_OPEN, _S.CLOSED, _S.FAILED})
-ENDED = frozenset({_S.CLOSED, _S.FAILED})
+ENDED = frozenset({_S.CLOSED, _S.FAILED, _S.HANDED_OVER})
+FLAT = ENDED | {_S.PENDING_OPEN}
 
 TRANSITIONS: Mapping[TradeState, Mapping[type[TradeEvent], TradeState]] = {
     _S.PENDING_OPEN: {
@@ -65,6 +68,7 @@ TRANSITIONS: Mapping[TradeState, Mapping[type[TradeEvent], TradeState]] = {
         OpenGivenUp: _S.FAILED,
         CloseRequested: _S.FAILED,  # taken back before its first order
         LegFilled: _S.QUARANTINED,  # no order of ours can be out yet
+        LegAdopted: _S.OPEN,  # a person gave it what the account held already
         TradeQuarantined: _S.QUARANTINED,
     },
     _S.OPENING: {
@@ -84,6 +88,7 @@ TRANSITIONS: Mapping[TradeState, Mapping[type[TradeEvent], TradeState]] = {
         CloseCompleted: _S.CLOSED,  # every leg was settled at expiry
         ProfitPeaked: _S.OPEN,
         TradeQuarantined: _S.QUARANTINED,
+        TradeHandedOver: _S.HANDED_OVER,  # what it holds stays at the venue, and is a person's from now on
     },
     _S.PENDING_CLOSE: {
         LegFilled: _S.PENDING_CLOSE,  # a fill can win the race against our cancel of an opening order
@@ -117,15 +122,20 @@ TRANSITIONS: Mapping[TradeState, Mapping[type[TradeEvent], TradeState]] = {
         TradeReleased: _S.OPEN,
         CloseRequested: _S.PENDING_CLOSE,  # only a person asks for this here
         TradeWrittenOff: _S.CLOSED,  # a person closed it at the venue, by hand
+        TradeHandedOver: _S.HANDED_OVER,
     },
     _S.CLOSED: {LegFilled: _S.QUARANTINED, CloseNotified: _S.CLOSED},  # a fill can lose the race with our cancel
     _S.FAILED: {LegFilled: _S.QUARANTINED, CloseNotified: _S.FAILED},
+    _S.HANDED_OVER: {LegFilled: _S.QUARANTINED, CloseNotified: _S.HANDED_OVER},
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeLeg:
-    """One leg: what it wants and what its own orders filled. Quantities in coins, values in USD (sum of price x quantity)."""
+    """One leg: what it wants and what its own orders filled. Quantities in coins, values in USD (sum of price x quantity).
+
+    What was `handed_over` to a person left at its mark; coins of it that had none are `unvalued`, and no result counts them.
+    """
 
     option: Option
     side: Side
@@ -137,12 +147,15 @@ class TradeLeg:
     settled: Decimal = ZERO
     settled_value: Decimal = ZERO
     written_off: Decimal = ZERO
+    handed_over: Decimal = ZERO
+    handed_value: Decimal = ZERO
+    unvalued: Decimal = ZERO
     fees: Decimal = ZERO
 
     @property
     def outstanding(self) -> Decimal:
         """Return the holding in the leg's own direction, coins; below zero if more was given back than was had."""
-        return self.opened - self.closed - self.settled - self.written_off
+        return self.opened - self.closed - self.settled - self.written_off - self.handed_over
 
     @property
     def held(self) -> Decimal:
@@ -152,7 +165,7 @@ class TradeLeg:
     @property
     def cash_flow(self) -> Decimal:
         """Return money received less money paid so far, USD, fees not counted."""
-        return self.side.sign * (self.close_value + self.settled_value - self.open_value)
+        return self.side.sign * (self.close_value + self.settled_value + self.handed_value - self.open_value)
 
     @property
     def excess(self) -> Decimal:
@@ -196,6 +209,7 @@ class TradeLifecycle:
     last_fill_at: datetime | None = None
     reason: str = ""
     urgent: bool = False
+    ordered: bool = False
     peak_profit: Decimal | None = None
     notified: bool = False
     seen: frozenset[str] = field(default=frozenset(), repr=False)
@@ -236,8 +250,13 @@ class TradeLifecycle:
 
     @property
     def gross_profit(self) -> Decimal:
-        """Return money received less money paid, USD, before fees: the realised result once flat."""
+        """Return money received less money paid, USD, before fees: the realised result once flat; holdings handed over at their marks."""
         return sum((leg.cash_flow for leg in self.legs), ZERO)
+
+    @property
+    def result_known(self) -> bool:
+        """Tell whether the profit counts all that the trade held: not where something was handed over without a mark."""
+        return all(leg.unvalued == 0 for leg in self.legs)
 
     @property
     def net_profit(self) -> Decimal:
@@ -317,11 +336,22 @@ def _booked(trade: TradeLifecycle, event: TradeEvent) -> tuple[TradeLeg, ...]:
             old = trade.legs[index]
             value = old.settled_value + qty * old.option.payoff(price)
             leg = replace(old, settled=old.settled + qty, settled_value=value, fees=old.fees + fee)
+        case LegAdopted(leg=index, qty=qty, price=price):
+            old = trade.legs[index]
+            leg = replace(old, opened=old.opened + qty, open_value=old.open_value + qty * price)
         case TradeWrittenOff():
             return tuple(replace(each, written_off=each.written_off + each.outstanding) for each in trade.legs)
+        case TradeHandedOver(marks=marks):
+            return tuple(_handed_over(each, mark) for each, mark in zip(trade.legs, marks, strict=True))
         case _:
             return trade.legs
     return (*trade.legs[:index], leg, *trade.legs[index + 1 :])
+
+
+def _handed_over(leg: TradeLeg, mark: Decimal | None) -> TradeLeg:
+    qty = leg.outstanding
+    after = replace(leg, handed_over=leg.handed_over + qty)
+    return replace(after, unvalued=leg.unvalued + qty) if mark is None else replace(after, handed_value=leg.handed_value + qty * mark)
 
 
 def _with_fill(leg: TradeLeg, purpose: Purpose, fill: Fill) -> TradeLeg:
@@ -338,15 +368,16 @@ def _noted(trade: TradeLifecycle, event: TradeEvent, before: TradeState) -> Trad
             odd = trade.state is _S.QUARANTINED and before is not _S.QUARANTINED
             reason = f"the books cannot explain fill {fill.id} of order {order}" if odd else trade.reason
             return replace(trade, seen=trade.seen | {fill.id}, last_fill_at=event.at, reason=reason)
-        case OpenCompleted() | PartKept() | TradeReleased():
+        case OpenCompleted() | PartKept() | TradeReleased() | LegAdopted():
             return replace(trade, opened_at=trade.opened_at or event.at)
         case ProfitPeaked(profit=profit):
             return replace(trade, peak_profit=profit)
         case CloseNotified():
             return replace(trade, notified=True)
-        case CloseRequested() | OpenGivenUp() | UnwindStarted() | TradeQuarantined() | TradeWrittenOff():
+        case CloseRequested() | OpenGivenUp() | UnwindStarted() | TradeQuarantined() | TradeWrittenOff() | TradeHandedOver():
             known = superseded and event.reason in trade.reason
-            trade = replace(trade, urgent=trade.urgent or _hurries(event))
+            ordered = trade.ordered or (isinstance(event, CloseRequested) and event.ordered)
+            trade = replace(trade, urgent=trade.urgent or _hurries(event), ordered=ordered)
             return trade if known else replace(trade, reason=f"{trade.reason}; {event.reason}" if superseded else event.reason)
         case _:
             return trade

@@ -50,6 +50,7 @@ class Desk:
 
         Of all trades that ever were this desk's, ended ones too, the requests for quotes that may still be open are taken back.
         """
+        self.executor.door.restore(event for event in kept if _order_of(event) in ever)
         self.executor.restore(event for event in kept if _order_of(event) in trades)
         self.log.restore(event for event in kept if isinstance(event, ExecutionEvent | LegFilled) and event.trade in trades)
         if self.requests is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from loguru import logger
@@ -14,7 +14,7 @@ from config import Settings
 from domain import ExecutionMode, OrderBook, Purpose
 from errors import DataNotFresh
 from events import AnyEvent, Event
-from execution import ExecutionResult
+from execution import ExecutionResult, Executor
 from execution_desk import DeskRules, ExecutionDesk
 from execution_log import ExecutionLog, Run
 from execution_quality import QualityBook, sentence
@@ -24,11 +24,14 @@ from limit_execution import LimitExecutor
 from market_data import MarketData
 from multileg_orderbook import SmartOrderbookExecutor
 from order_gate import Sight
+from own_quotes import QuoteDesk
 from pace import Pace
 from ports import AccountReader, JournalWriter, OrderGateway, RFQDirectory, RFQGateway
+from quote_execution import BlockExecutor, Offering, Pursuits, WishBoard
+from quote_records import QuoteGateway
 from request_watch import Looking
 from rfq import Makers, RFQExecutor
-from risk import RiskLimits
+from risk import PriceBand, RiskLimits
 from routing import Measured
 from settling import SettlementDesk
 from trade_execution import TradeExecutor
@@ -53,12 +56,13 @@ class WatchedJournal:
 
 @dataclass(frozen=True, slots=True)
 class VenuePorts:
-    """The ports of one venue, real or simulated."""
+    """The ports of one venue, real or simulated; `quoting` answers other people's requests, where that can be done."""
 
     orders: OrderGateway
     account: AccountReader
     makers: RFQGateway
     requests: RFQDirectory
+    quoting: QuoteGateway | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class BuiltDesk:
     rfq: RFQExecutor
     smart: SmartOrderbookExecutor
     heard: dict[str, datetime]
+    quotes: QuoteDesk | None = None
+    wishes: WishBoard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,12 @@ class DeskBuilder:
     def build(self, venue: VenuePorts) -> BuiltDesk:
         """Return an order path to one venue, real or simulated, with every way to execute there."""
         heard: dict[str, datetime] = {}
-        caps = RiskLimits(max_open_orders=self.settings.max_orders_open, max_order_notional=self.settings.max_order_notional)
+        caps = RiskLimits(
+            max_open_orders=self.settings.max_orders_open,
+            max_order_notional=self.settings.max_order_notional,
+            max_per_minute=self.settings.max_orders_per_minute,
+            band=PriceBand(pct=self.settings.price_band, index_pct=self.settings.price_band_index),
+        )
         executor = TradeExecutor(
             gateway=venue.orders,
             writes=self.writes,
@@ -121,9 +132,15 @@ class DeskBuilder:
         makers = Makers(gateway=venue.makers, directory=venue.requests, blocks=blocks, writes=self.writes, reads=self.reads, heard=heard)
         rfq = RFQExecutor(makers, self.clock, self.alerts, self.settings.rfq_min_notional, Looking.paced(self.pace.patience))
         smart = SmartOrderbookExecutor(orders, shortest)
+        quotes = None if venue.quoting is None else self._quotes(venue.quoting, executor, log)
+        wishes = WishBoard(max(timedelta(seconds=15), 5 * self.pace.tick))
+        blocked: Executor = rfq
+        if quotes is not None:
+            offering = Offering(quotes=quotes, board=wishes, executor=executor, alerts=self.alerts, desk=self.desk_number)
+            blocked = BlockExecutor(rfq, offering)
         executions = ExecutionDesk(
             executor=executor,
-            executors=[LimitExecutor(orders, shortest), smart, rfq],
+            executors=[LimitExecutor(orders, shortest), smart, blocked],
             log=log,
             alerts=self.alerts,
             books=self._book,
@@ -132,7 +149,21 @@ class DeskBuilder:
         )
         executions.on_ended(self._measured)
         settlements = SettlementDesk(venue.account, self.reads, self.alerts)
-        return BuiltDesk(Desk(executor, settlements, executions, log, blocks, rfq.watch), rfq, smart, heard)
+        pursuits = Pursuits(rfq.watch) if quotes is None else Pursuits(rfq.watch, quotes)
+        return BuiltDesk(Desk(executor, settlements, executions, log, blocks, pursuits), rfq, smart, heard, quotes, wishes)
+
+    def _quotes(self, gateway: QuoteGateway, executor: TradeExecutor, log: ExecutionLog) -> QuoteDesk:
+        return QuoteDesk(
+            gateway=gateway,
+            executor=executor,
+            log=log,
+            writes=self.writes,
+            reads=self.reads,
+            urgent=self.urgent,
+            clock=self.clock,
+            alerts=self.alerts,
+            patience=self.pace.patience,
+        )
 
     def _measured(self, run: Run, result: ExecutionResult) -> None:  # noqa: ARG002 - what it cost is told from the journal's events
         quality = self.quality.last(run.started.trade)

@@ -106,7 +106,13 @@ def measured(home: Path, trades: int, *, push: bool) -> list[float]:
     context, exchange = assembled(settings, home_of(settings), [a_strategy()], Wiring(transport=transport, streams=streams))
     stop = threading.Event()
     ended: list[object] = []
-    context.lifecycle.on_closed(lambda trade: (ended.append(trade), stop.set() if len(ended) >= trades else None)[0])
+
+    def count(trade: object) -> None:
+        ended.append(trade)
+        if len(ended) >= trades:
+            stop.set()
+
+    context.lifecycle.on_closed(count)
     threading.Timer(trades * 8, stop.set).start()
     try:
         context.monitor.run(stop)

@@ -6,6 +6,7 @@ Greeks and implied volatilities are floats. A missing number is None and never z
 
 from domain.account import (
     AccountSnapshot,
+    AssetBalance,
     EntryCondition,
     ExitCondition,
     LegView,
@@ -103,6 +104,7 @@ __all__ = [
     "NEXT_MODE",
     "ZERO",
     "AccountSnapshot",
+    "AssetBalance",
     "Basis",
     "BlockPush",
     "BlockTrade",

@@ -42,12 +42,25 @@ class PositionSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssetBalance:
+    """One asset of the wallet, in units of that asset, and its worth in USD; None where the venue does not say."""
+
+    coin: str
+    equity: Decimal | None
+    available: Decimal | None
+    cash: Decimal | None = None
+    unrealized: Decimal | None = None
+    value_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSnapshot:
     """What we own and owe as last agreed with the venue, and the market it is valued at.
 
     `valid` is False until the venue has answered, and again once the answer is too old: then every number in it is
-    unknown, not zero. `at` is the moment of the answer, `now` the moment of decision. Money is USD. `quotes` holds the
-    options of active trades; `proposal` the quotes of the legs an entry would trade, once they are resolved.
+    unknown, not zero. `at` is the moment of the answer, `now` the moment of decision. Money is USD. `wallet` is empty where the venue
+    lists no assets. `quotes` holds the options of active trades; `proposal` the quotes of the legs an entry would trade, once they are
+    resolved.
     """
 
     valid: bool
@@ -60,6 +73,7 @@ class AccountSnapshot:
     maintenance_margin: Decimal | None = None
     margin_balance: Decimal | None = None
     unrealized: Decimal | None = None
+    wallet: tuple[AssetBalance, ...] = ()
     positions: tuple[PositionSnapshot, ...] = ()
     quotes: Mapping[str, Quote] = field(default_factory=dict)
     proposal: tuple[Quote, ...] | None = None

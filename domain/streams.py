@@ -104,7 +104,7 @@ class TickerPush:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainPush:
-    """Quotes of every listed option of one underlying and expiry."""
+    """Quotes of every listed option of one underlying and expiry; a Greek that the venue does not tell here is not a number."""
 
     underlying: str
     expiry: datetime

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from domain import Difference, KillStage, Severity, TradingState
+from domain import Difference, KillPolicy, KillStage, Severity, TradingState
 from events.base import Event
 
 
@@ -46,6 +46,7 @@ class AccountStateChanged(Event, frozen=True, kw_only=True):
     state: TradingState
     by: str
     reason: str
+    cause: str = ""
 
 
 class DifferenceFound(Event, frozen=True, kw_only=True):
@@ -71,3 +72,5 @@ class KillSwitchMoved(Event, frozen=True, kw_only=True):
 
     stage: KillStage
     said: str
+    by: str = ""
+    policy: KillPolicy | None = None

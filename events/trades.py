@@ -73,6 +73,7 @@ class CloseRequested(TradeEvent, frozen=True, kw_only=True):
 
     reason: str
     urgent: bool = False
+    ordered: bool = False
 
 
 class CloseStarted(TradeEvent, frozen=True, kw_only=True):

@@ -1,10 +1,15 @@
 """The market as the venue last told it, for the tick and for scripts."""
 
+import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TypeVar
+
+from loguru import logger
 
 from clock import Clock
 from domain import Chain, Channel, Option, OrderBook, Quote, Topic
@@ -33,7 +38,7 @@ class MarketData:
         instruments_ttl: timedelta = timedelta(seconds=30),
     ) -> None:
         cadence = cadence or Cadence()
-        self._reader, self._clock, self._max_age = reader, clock, cadence.max_age
+        self._reader, self._pool, self._clock, self._max_age = reader, pool, clock, cadence.max_age
         self._told_index: dict[str, tuple[Decimal, datetime]] = {}
         self._still = Stillness(clock, alerts, cadence.frozen_after)
         self._chains = Watch("chain", self._fetch_chain, pool, clock, alerts, cadence)
@@ -81,6 +86,15 @@ class MarketData:
             if quote.option.symbol in symbols and now - quote.at <= self._max_age
         }
 
+    def listed(self, symbol: str) -> Option | None:
+        """Return a listed option by its symbol; None where it is not listed, or not known yet while a worker asks."""
+        underlying = _underlying_of(symbol)
+        known = self._instruments.get(underlying)
+        if known is None:
+            self._pool.run(partial(self.get_option_instruments, underlying), _told_instruments)
+            return None
+        return next((option for option in known if option.symbol == symbol), None)
+
     def refresh(self) -> None:
         """Ask again for what is wanted and getting old, and forget what nobody wants any more; once a tick."""
         self._chains.refresh()
@@ -97,6 +111,12 @@ class MarketData:
         indexes = {Channel(Topic.INDEX, subject) for subject, _ in (*self._chains.wanted, *self._indexes.wanted)}
         return chains | books | indexes
 
+    def ages(self) -> Iterator[tuple[str, str, timedelta, datetime | None]]:
+        """Yield of each thing that is wanted its kind (chain, book or index), its name, how old it may be, and its source time."""
+        for kind, watch in (("chain", self._chains), ("book", self._books), ("index", self._indexes)):
+            for name, limit, at in watch.ages():
+                yield kind, name, limit, at
+
     def take_book(self, book: OrderBook) -> None:
         """Take an order book that the venue told unasked."""
         self._books.take((book.symbol, None), book, book.at)
@@ -111,7 +131,9 @@ class MarketData:
         index, index_at = self._told_index.get(underlying, (None, None))
         if index is None or index_at is None or self._clock.now() - index_at > self._max_age / 3:
             return
-        self._chains.take((underlying, expiry), Chain(underlying, at, index, tuple(quotes), index_at), at)
+        key = (underlying, expiry)
+        known = {} if (last := self._chains.latest(key)) is None else last.by_symbol
+        self._chains.take(key, Chain(underlying, at, index, tuple(completed(quote, known) for quote in quotes), index_at), at)
 
     def recheck(self) -> None:
         """Ask for everything anew: there was a time of which the venue has not told us."""
@@ -197,6 +219,20 @@ class MarketData:
         if (age := self._clock.now() - at) > self._max_age:
             raise DataNotFresh("market", what, f"the venue's answer is {in_seconds(age)} old, at most {in_seconds(self._max_age)}")
         return value
+
+
+def completed(quote: Quote, known: Mapping[str, Quote]) -> Quote:
+    """Return a quote whose rho was not told with the one that was known; where there is none its Greeks are unknown."""
+    if quote.greeks is None or not math.isnan(quote.greeks.rho):
+        return quote
+    last = known.get(quote.option.symbol)
+    greeks = None if last is None or last.greeks is None else replace(quote.greeks, rho=last.greeks.rho)
+    return replace(quote, greeks=greeks)
+
+
+def _told_instruments(answer: Sequence[Option] | Exception) -> None:
+    if isinstance(answer, Exception):
+        logger.warning("instruments unknown reason={}", answer)
 
 
 def _underlying_of(symbol: str) -> str:

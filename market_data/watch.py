@@ -1,6 +1,6 @@
 """What is wanted of the market, one thing at a time: asked for, or told unasked, and judged by its source time."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -95,10 +95,15 @@ class Watch(Generic[V]):
         """Return what somebody has wanted of late."""
         return self._data.keys()
 
-    def latest(self, key: Key) -> tuple[V, datetime] | None:
-        """Return what was last told of key and its source time, however old; None where nothing was."""
+    def ages(self) -> Iterator[tuple[str, timedelta, datetime | None]]:
+        """Yield of each thing that is wanted its name, how old it may be, and its source time (None: never told)."""
+        for key, datum in self._data.items():
+            yield self._name(key), datum.limit, datum.at
+
+    def latest(self, key: Key) -> V | None:
+        """Return what was last told of key, however old; None where nothing was."""
         datum = self._data.get(key)
-        return None if datum is None or datum.value is None or datum.at is None else (datum.value, datum.at)
+        return None if datum is None else datum.value
 
     def take(self, key: Key, value: V, told_at: datetime) -> None:
         """Take what the venue told unasked: only of what is wanted, and only if it is newer."""

@@ -1,10 +1,13 @@
-"""The strategies that the daemon runs: one factory function per file, listed here.
+"""The strategies that the daemon runs, and the makers that it can run: one factory function per file, listed here.
 
-Write a file beside these, import its factory and add it to STRATEGIES.
+Write a file beside these, import its factory and add it to STRATEGIES; one of a quoting policy to MAKERS, of which only those run that
+--maker names.
 """
 
 from collections.abc import Sequence
 
+from rfq_maker import PolicyFactory
+from strategies.block_maker import block_maker
 from strategies.iron_condor import iron_condor
 from strategies.micro_strangle import micro_strangle
 from strategies.rfq_endurance import rfq_endurance
@@ -19,3 +22,5 @@ STRATEGIES: Sequence[StrategyFactory] = [
     rfq_endurance,
     smart_butterfly,
 ]
+
+MAKERS: Sequence[PolicyFactory] = [block_maker]

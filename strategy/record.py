@@ -114,7 +114,7 @@ def statistics_of(trades: Sequence[TradeLifecycle]) -> StrategyStatistics:
         active=len(trades) - len(ended),
         opened=sum(trade.opened_at is not None for trade in trades),
         closed=len(closed),
-        failed=len(ended) - len(closed),
+        failed=sum(trade.state is TradeState.FAILED for trade in ended),
         wins=sum(trade.net_profit > 0 for trade in closed),
         losses=sum(trade.net_profit < 0 for trade in closed),
         gross=sum((trade.gross_profit for trade in ended), ZERO),

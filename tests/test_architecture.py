@@ -29,20 +29,23 @@ FLOORS: Mapping[str, int] = {
             "domain",
             "events",
             "ports config auth conditions option_selection logbook order_ledger",
-            "trade_lifecycle risk journal_schema",
-            "execution execution_quality",
-            "legging routing chunking quote_gate rfq_story order_gate",
+            "trade_lifecycle risk trading_state journal_schema",
+            "execution execution_quality flatness margin_watch",
+            "legging routing chunking quote_gate rfq_story kill_switch quote_pricing quote_limits quote_records",
+            "order_gate",
             "market_data account_manager journal trade_execution exchanges alerts workers control paper_process"
-            " trade_book exit_watch settling position_check execution_log notify",
-            "live_feed dead_man pace block_trades request_watch leg_orders naked_leg_guard execution_watch",
-            "limit_execution multileg_orderbook rfq",
-            "execution_desk",
+            " trade_book exit_watch settling position_check execution_log notify past_orders freshness",
+            "live_feed dead_man block_trades request_watch leg_orders naked_leg_guard execution_watch differences frozen_marks",
+            "limit_execution multileg_orderbook rfq difference_book own_quotes",
+            "execution_desk quote_execution quote_requests",
+            "pace",
             "trading_desk",
+            "by_hand",
             "lifecycle_manager",
-            "strategy scheduling script_driver command_desk",
+            "strategy scheduling script_driver command_desk reconciliation rfq_maker",
             "strategies",
-            "venue_desk wiring",
-            "context status paper report housekeeping",
+            "venue_desk wiring safety_desk",
+            "context status paper report equity housekeeping",
             "commands",
             "daemon backtest dashboard scripting doctor inquiries",
             "main",
@@ -50,7 +53,7 @@ FLOORS: Mapping[str, int] = {
     )
     for name in names.split()
 }
-PURE_BELOW = 7
+PURE_BELOW = 8
 
 # The paper exchange stands beside the house: what it may know of us, and who may know of it.
 PAPER_MAY_IMPORT = frozenset({"errors", "clock", "domain", "auth"})

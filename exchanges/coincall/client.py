@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from auth import Value
 from clock import to_ms
-from domain import Fill, NewOrder, Option, OrderReport, OrderType, PositionSnapshot, Purpose, Settlement
+from domain import AssetBalance, Fill, NewOrder, Option, OrderReport, OrderType, PositionSnapshot, Purpose, Settlement
 from errors import MalformedResponse, OutcomeUnknown
 from exchanges.coincall import wire, wire_account, wire_market
 from exchanges.coincall.codes import VENUE
@@ -212,7 +212,7 @@ class CoincallClient:
         reply = self._transport.read(_SUMMARY, {})
         return wire_account.parse_summary(reply.data), reply.at
 
-    def wallet(self) -> tuple[tuple[wire_account.CoinHolding, ...], datetime]:
+    def wallet(self) -> tuple[tuple[AssetBalance, ...], datetime]:
         """Return what the wallet holds of each coin, and the moment of receipt.
 
         Read from the account summary: the wallet path of API 4.4 has no documented answer (docs/adr/0012).

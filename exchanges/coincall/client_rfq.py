@@ -150,6 +150,11 @@ class CoincallRFQClient:
         """Cancel every open quote of the account."""
         self._transport.write(_CANCEL_QUOTES, {}, Lane.URGENT)
 
+    def requests_to_quote(self) -> tuple[RequestLine, ...]:
+        """Return the open requests that we may quote; raises as `requests` does."""
+        params: dict[str, Value] = {"role": Role.MAKER, "state": Standing.OPEN}
+        return wire_rfq.parse_requests_to_quote(self._transport.read(_REQUESTS, params).data)
+
     def own_quotes(
         self,
         *,

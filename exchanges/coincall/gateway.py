@@ -88,7 +88,7 @@ class CoincallAccount:
         self._client, self._clock = client, clock
 
     def read(self) -> AccountSnapshot:
-        """Return balances and option holdings, as old as the older of the two answers.
+        """Return balances, the wallet's assets and option holdings, as old as the older of the two answers.
 
         Greeks are of the whole holding, signed, as the venue reports them (its sample: delta 0.033 for 0.1 coins of a contract
         whose own is 0.33). Profit is by mark. Source: Coincall API 4.3, 5.9.
@@ -105,6 +105,7 @@ class CoincallAccount:
             maintenance_margin=money.maintenance_margin,
             margin_balance=money.margin_balance,
             unrealized=money.unrealized,
+            wallet=money.coins,
             positions=positions,
         )
 

@@ -83,7 +83,7 @@ class CoincallRFQ:
         if not _is_of(block, request, quote):
             logger.warning("coincall block traded, its answer is of other legs quote={} answered={}", quote.quote_id, block)
             return unread
-        return self._in_our_time(replace(block, request_id=request.request_id, quote_id=quote.quote_id))
+        return in_our_time(replace(block, request_id=request.request_id, quote_id=quote.quote_id), self._client.skew)
 
     def cancel(self, request_id: str, /) -> None:
         """Withdraw a request; raise OrderAlreadyFinal or OrderNotFound where told so."""
@@ -95,10 +95,10 @@ class CoincallRFQ:
         Asked are the blocks, then the list of requests, then, where that keeps silent to a taker (API 8.7), the quotes: one that was
         taken means that the request was filled. Lists lag (API 15, 14): the caller waits before it takes no block for none.
         """
-        block = self._block_on(request_id, since)
+        block = block_on(self._client, request_id, since, Role.TAKER)
         if block is not None:
             return RFQStanding(status=RFQStatus.FILLED, block=block)
-        status = self._listed(request_id, since)
+        status = listed_status(self._client, self._clock, request_id, since)
         return self._by_quotes(request_id) if status is None else RFQStanding(status=status)
 
     def open_requests(self) -> Sequence[RFQRequest]:
@@ -125,40 +125,6 @@ class CoincallRFQ:
             expires_at=line.expires_at - self._client.skew,
         )
 
-    def _block_on(self, request_id: str, since: datetime) -> BlockTrade | None:
-        """Return the block of a request among ours since just before it was sent; None where there is none yet."""
-        oldest = since + self._client.skew - _BEFORE_SENDING
-        for line in self._blocks():
-            if line.block.request_id == request_id and line.role is not Role.MAKER:
-                return self._in_our_time(line.block)
-            if line.at < oldest:
-                return None
-        return None
-
-    def _blocks(self) -> Iterator[BlockLine]:
-        """Read our blocks, newest first, to the last; raise MalformedResponse where the cursor stands still."""
-        cursor: int | None = None
-        while True:
-            page = self._client.blocks(cursor)
-            yield from page.rows
-            if not page.has_more:
-                return
-            if page.cursor is None or (cursor is not None and page.cursor >= cursor):
-                raise MalformedResponse(VENUE, "blocks", f"more rows are promised after {cursor}, and none are older")
-            cursor = page.cursor
-
-    def _listed(self, request_id: str, since: datetime) -> RFQStatus | None:
-        """Return a request's status by the list of requests; None where the list is kept from us, or does not hold it."""
-        start = since + self._client.skew - _BEFORE_SENDING
-        recent = self._clock.now() + self._client.skew - start < LISTED_DAYS
-        span = (None, None) if recent else (start, start + LISTED_DAYS)
-        try:
-            return self._client.standings(request_id, *span).get(request_id)
-        except ExchangeRejected as error:
-            if lacks_access(error):
-                return None
-            raise
-
     def _by_quotes(self, request_id: str) -> RFQStanding:
         for quote in self._client.quote_heads(request_id):
             if quote.status is QuoteStatus.FILLED and quote.request_id in {None, request_id}:
@@ -166,9 +132,48 @@ class CoincallRFQ:
                 return RFQStanding(status=RFQStatus.FILLED, block=block)
         return RFQStanding(status=None)
 
-    def _in_our_time(self, block: BlockTrade) -> BlockTrade:
-        fills = block.fills
-        return replace(block, fills=None if fills is None else tuple(replace(fill, at=fill.at - self._client.skew) for fill in fills))
+
+def block_on(client: CoincallRFQClient, request_id: str, since: datetime, role: Role) -> BlockTrade | None:
+    """Return our block on a request since just before a moment, in that role where the venue names one; None where there is none yet."""
+    oldest = since + client.skew - _BEFORE_SENDING
+    for line in _blocks(client):
+        if line.block.request_id == request_id and line.role in {None, role}:
+            return in_our_time(line.block, client.skew)
+        if line.at < oldest:
+            return None
+    return None
+
+
+def listed_status(client: CoincallRFQClient, clock: Clock, request_id: str, since: datetime) -> RFQStatus | None:
+    """Return a request's status by the list of requests; None where the list is kept from us, or does not hold it."""
+    start = since + client.skew - _BEFORE_SENDING
+    recent = clock.now() + client.skew - start < LISTED_DAYS
+    span = (None, None) if recent else (start, start + LISTED_DAYS)
+    try:
+        return client.standings(request_id, *span).get(request_id)
+    except ExchangeRejected as error:
+        if lacks_access(error):
+            return None
+        raise
+
+
+def in_our_time(block: BlockTrade, skew: timedelta) -> BlockTrade:
+    """Return a block with its moments by our clock."""
+    fills = block.fills
+    return replace(block, fills=None if fills is None else tuple(replace(fill, at=fill.at - skew) for fill in fills))
+
+
+def _blocks(client: CoincallRFQClient) -> Iterator[BlockLine]:
+    """Read our blocks, newest first, to the last; raise MalformedResponse where the cursor stands still."""
+    cursor: int | None = None
+    while True:
+        page = client.blocks(cursor)
+        yield from page.rows
+        if not page.has_more:
+            return
+        if page.cursor is None or (cursor is not None and page.cursor >= cursor):
+            raise MalformedResponse(VENUE, "blocks", f"more rows are promised after {cursor}, and none are older")
+        cursor = page.cursor
 
 
 def _terms(leg: OptionLeg) -> tuple[str, Side, Decimal]:

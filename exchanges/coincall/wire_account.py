@@ -12,18 +12,10 @@ import msgspec
 
 from clock import from_ms
 from domain import Greeks, PositionSnapshot, Settlement, Side
+from domain.account import AssetBalance
 from exchanges.coincall.wire import Page, Row, number, reader
 
 # ---- balances
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoinHolding:
-    """One coin of the wallet, in units of that coin; None where the venue does not say."""
-
-    coin: str
-    equity: Decimal | None
-    available: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +28,27 @@ class AccountSummary:
     maintenance_margin: Decimal | None
     margin_balance: Decimal | None
     unrealized: Decimal | None
-    coins: tuple[CoinHolding, ...] = ()
+    coins: tuple[AssetBalance, ...] = ()
 
 
 class _Coin(Row, frozen=True):
     coin: str
     equity_amount: Decimal | None = None
     available_balance: Decimal | None = None
+    cash_balance_amount: Decimal | None = None
+    unrealized_amount: Decimal | None = None
+    dollar_value: Decimal | None = None
+
+    def balance(self) -> AssetBalance:
+        """Say it in our words."""
+        return AssetBalance(
+            coin=self.coin,
+            equity=self.equity_amount,
+            available=self.available_balance,
+            cash=self.cash_balance_amount,
+            unrealized=self.unrealized_amount,
+            value_usd=self.dollar_value,
+        )
 
 
 class _Summary(Row, frozen=True):
@@ -60,7 +66,7 @@ def _summary(row: _Summary) -> AccountSummary:
         equity=row.equity,
         available_margin=row.available_margin,
         initial_margin=row.im_amount,
-        coins=tuple(CoinHolding(coin=one.coin, equity=one.equity_amount, available=one.available_balance) for one in row.accounts),
+        coins=tuple(one.balance() for one in row.accounts),
         maintenance_margin=row.mm_amount,
         margin_balance=row.margin_balance,
         unrealized=row.unrealized,

@@ -4,7 +4,7 @@ Its one rule is that of `wire`: our values or MalformedResponse come out. Moment
 strings, a leg's direction may stand in `side` or `tradeSide`, its coins in `quantity` or `qty`. Source: Coincall API 8, 12.4, 15 (36-57).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -150,6 +150,10 @@ class _RequestList(Row, frozen=True):
     rfq_list: list[_Request]
 
 
+class _RequestRows(Row, frozen=True):
+    rfq_list: list[msgspec.Raw]
+
+
 class _RequestHead(Row, frozen=True):
     request_id: Id
     state: str | None = None
@@ -232,10 +236,10 @@ def _own_quotes(rows: list[_Quote]) -> tuple[RFQQuote, ...]:
     return tuple(row.quote() for row in rows)
 
 
-def _each(body: bytes, what: str, read: Callable[[bytes], T]) -> tuple[T, ...]:
+def _each(rows: Iterable[msgspec.Raw], what: str, read: Callable[[bytes], T]) -> tuple[T, ...]:
     """Read rows one by one; leave out, with a warning, the unfit ones, and the malformed ones if any other can be read."""
     found, unfit, malformed = list[T](), 0, list[MalformedResponse]()
-    for row in _rows(body):
+    for row in rows:
         try:
             found.append(read(bytes(row)))
         except MalformedResponse as error:
@@ -251,12 +255,17 @@ def _each(body: bytes, what: str, read: Callable[[bytes], T]) -> tuple[T, ...]:
 
 def parse_quotes(body: bytes) -> tuple[RFQQuote, ...]:
     """Read every quote received that something can be traded on; a price or quantity of NaN, zero or less is no offer."""
-    return _each(body, "quote", _read_quote)
+    return _each(_rows(body), "quote", _read_quote)
 
 
 def parse_quote_heads(body: bytes) -> tuple[QuoteHead, ...]:
     """Read the ids and states of the quotes received, whatever their legs say."""
-    return _each(body, "quote", _read_head)
+    return _each(_rows(body), "quote", _read_head)
+
+
+def parse_requests_to_quote(body: bytes) -> tuple[RequestLine, ...]:
+    """Read the requests of others; one that nothing could be quoted on does not hide its neighbours."""
+    return _each(_request_rows(body), "request", parse_request)
 
 
 def parse_withdrawn(body: bytes) -> None:
@@ -266,6 +275,7 @@ def parse_withdrawn(body: bytes) -> None:
 
 
 _rows = reader(list[msgspec.Raw], "quotes", lambda rows: rows)
+_request_rows = reader(_RequestRows, "requests", lambda found: found.rfq_list)
 _read_quote = reader(_Quote, "quote", _Quote.quote)
 _read_head = reader(_QuoteHead, "quote", _head)
 parse_request = reader(_Request, "request", _Request.line)

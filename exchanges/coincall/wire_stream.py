@@ -4,6 +4,7 @@ Its one rule is that of `wire`: domain values or MalformedResponse come out. Nam
 tells too is read by the parser of REST. Moments come out in our clock's time. Source: Coincall API 11.2-11.10.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from domain import (
     BookPush,
     ChainPush,
     FillPush,
+    Greeks,
     IndexPush,
     Option,
     OrderPush,
@@ -33,7 +35,7 @@ from domain import (
     TickerPush,
     Topic,
 )
-from exchanges.coincall.wire import Row, excerpt, parse_order, reader
+from exchanges.coincall.wire import Row, excerpt, number, parse_order, reader
 from exchanges.coincall.wire_block import parse_blocks
 from exchanges.coincall.wire_market import QuoteLine, parse_book, parse_detail, parse_index, parse_trades
 from exchanges.coincall.wire_rfq import QuotedRow, Role, parse_own_quotes, parse_request
@@ -143,6 +145,22 @@ def _written_out(body: bytes, names: Mapping[str, str]) -> bytes:
 
 
 # ---- the account
+
+
+class _Sensitivities(Row, frozen=True):
+    """The Greeks of a row of a chain."""
+
+    delta: float | None = None
+    gamma: float | None = None
+    vega: float | None = None
+    theta: float | None = None
+
+    def greeks(self) -> Greeks | None:
+        """Return them, rho not a number; None where one is missing."""
+        delta, gamma, vega, theta = map(number, (self.delta, self.gamma, self.vega, self.theta))
+        if delta is None or gamma is None or vega is None or theta is None:
+            return None
+        return Greeks(delta, gamma, vega, theta, rho=math.nan)
 
 
 class _Head(Row, frozen=True):
@@ -256,9 +274,9 @@ def _tickers(body: bytes, frame: Frame, receipt: Receipt) -> Iterator[Push]:
 
 
 def _chains(body: bytes, frame: Frame, receipt: Receipt) -> Iterator[Push]:
-    """Read a chain, as old as its youngest row; options that are not listed are left out."""
+    """Read a chain, as old as its youngest row; options that are not listed are left out. Rho is not told: it is not a number."""
     rows = [bytes(row) for row in _read_rows(_written_out(body, _SHORT_QUOTE))]
-    lines = {line.symbol: line for line in map(parse_detail, rows)}
+    lines = {line.symbol: replace(line, greeks=_read_greeks(row)) for row in rows for line in [parse_detail(row)]}
     at = receipt.source(max((head.ts for head in map(_read_head, rows) if head.ts is not None), default=None), frame.ts)
     found: dict[tuple[str, datetime], list[tuple[QuoteLine, Option]]] = {}
     for coin in sorted({symbol.partition("-")[0].removesuffix(USD) for symbol in lines}):
@@ -322,6 +340,7 @@ class _Update(Row, frozen=True):
 
 _read_fields = reader(dict[str, msgspec.Raw], "order push", lambda found: found)
 _read_rows = reader(list[msgspec.Raw], "chain push", lambda found: found)
+_read_greeks = reader(_Sensitivities, "chain push", _Sensitivities.greeks)
 _read_head = reader(_Head, "push", lambda found: found)
 _read_fill = reader(_FillRow, "trade push", _fill_row)
 _read_position = reader(_PositionRow, "position push", _position_row)

@@ -1,6 +1,6 @@
 """Random walks over the transition table: the next event is drawn from the row of the state the trade is in."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -15,6 +15,7 @@ from events import (
     CloseNotified,
     CloseRequested,
     CloseStarted,
+    LegAdopted,
     LegFilled,
     LegSettled,
     OpenCompleted,
@@ -23,6 +24,7 @@ from events import (
     PartKept,
     ProfitPeaked,
     TradeEvent,
+    TradeHandedOver,
     TradeQuarantined,
     TradeReleased,
     TradeWrittenOff,
@@ -54,13 +56,23 @@ def an_event(kind: type[TradeEvent], trade: TradeLifecycle, data: st.DataObject,
         return LegFilled(at=at, trade=1, leg=leg, order=str(a_name(leg, purpose)), fill=fill)
     if kind is LegSettled:
         return LegSettled(at=at, trade=1, leg=leg, qty=max(trade.legs[leg].outstanding, ZERO), price=Decimal(65000), fee=Decimal("0.1"))
+    if kind is LegAdopted:
+        return LegAdopted(at=at, trade=1, leg=leg, qty=trade.legs[leg].target, price=draw(st.sampled_from([ZERO, Decimal("99.5")])))
+    if kind is TradeHandedOver:
+        marks = tuple(draw(st.sampled_from([None, ZERO, Decimal("80.5")])) for _ in trade.legs)
+        return TradeHandedOver(at=at, trade=1, reason="his", marks=marks)
+    return a_plain_event(kind, at, count, urgent=draw(st.booleans()))
+
+
+def a_plain_event(kind: type[TradeEvent], at: datetime, count: int, *, urgent: bool) -> TradeEvent:
+    """An event that says nothing of a leg."""
     if kind is ProfitPeaked:
         return ProfitPeaked(at=at, trade=1, profit=Decimal(count))
     plain = next((each for each in PLAIN if each is kind), None)
     if plain is not None:
         return plain(at=at, trade=1)
     if kind is CloseRequested:
-        return CloseRequested(at=at, trade=1, reason=f"reason {count}", urgent=draw(st.booleans()))
+        return CloseRequested(at=at, trade=1, reason=f"reason {count}", urgent=urgent)
     return next(each for each in REASONED if each is kind)(at=at, trade=1, reason=f"reason {count}")
 
 
@@ -78,6 +90,11 @@ def test_no_walk_over_the_table_loses_sight_of_an_exposure(data: st.DataObject) 
             continue
         journal.append(msgspec.json.encode(event))
         assert after.state not in FLAT or after.flat
+        if isinstance(event, TradeHandedOver):
+            worth = [None if mark is None else leg.held * mark for leg, mark in zip(trade.legs, event.marks, strict=True)]
+            assert after.gross_profit == trade.gross_profit + sum((each for each in worth if each is not None), ZERO)
+            for old, new, mark in zip(trade.legs, after.legs, event.marks, strict=True):
+                assert new.unvalued == old.unvalued + (old.outstanding if mark is None else ZERO)
         assert after.urgent or not trade.urgent, "what cannot wait stays so"
         assert after.urgent or not (isinstance(event, CloseRequested) and event.urgent)
         assert not (isinstance(event, LegFilled) and advance(after, event) != after), "the same fill twice is the same trade"

@@ -62,11 +62,11 @@ def test_l05_legs_that_cannot_be_journalled_together_are_not_sent_at_all() -> No
 
 def test_a_block_is_booked_like_any_order_and_each_leg_is_settled() -> None:
     house = accepted(a_house())
-    assert [house.executor.working(1, leg) for leg in (0, 1)] == [1, 1]
+    assert [house.executor.ledger.working(1, leg) for leg in (0, 1)] == [1, 1]
     house.tick(2)
     assert [type(e) for e in house.journal.of(OrderAccepted, LegFilled, OrderSettled)] == [OrderAccepted, LegFilled, OrderSettled] * 2
     assert [fill.fill.id for fill in house.listened] == ["bt1", "bt2"]
-    assert [house.executor.working(1, leg) for leg in (0, 1)] == [0, 0]
+    assert [house.executor.ledger.working(1, leg) for leg in (0, 1)] == [0, 0]
     assert not house.blocks.locked(1)
     assert house.books_agree()
 
@@ -303,7 +303,7 @@ def test_fills_that_cannot_be_journalled_are_booked_later_and_keep_working_meanw
     house = accepted(a_house())
     house.journal.fail_on = (LegFilled,)
     house.look()
-    assert [house.executor.working(1, leg) for leg in (0, 1)] == [1, 1]
+    assert [house.executor.ledger.working(1, leg) for leg in (0, 1)] == [1, 1]
     house.journal.fail_on = ()
     go(house, 5)
     assert house.books_agree()

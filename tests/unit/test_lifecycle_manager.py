@@ -261,7 +261,7 @@ def test_a_released_trade_is_watched_again(house: House) -> None:
     house.venue.held.clear()
     house.tick(40)
     house.venue.held[an_option().symbol] = Decimal(-1)
-    house.manager.release(1, "found it")
+    house.manager.manage(1, "found it")
     house.tick(5)
     assert states(house) == [S.OPEN]
 

@@ -1,5 +1,6 @@
 """A push is news: it makes the order path look now, and is never itself believed."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from domain import (
     ChainPush,
     Channel,
     FillPush,
+    Greeks,
     IndexPush,
     Level,
     Option,
@@ -37,6 +39,7 @@ from errors import DataNotFresh, ExchangeUnavailable
 from events import LegFilled, OrderAccepted, OrderSettled
 from live_feed import OWN, LiveFeed
 from market_data import Cadence, MarketData
+from market_data.data import completed
 from order_ledger import OrderRecord
 from workers import InlinePool
 
@@ -113,7 +116,7 @@ class Stage:
         self.streams = FakeStreams()
         self.heard: dict[str, datetime] = {}
         self.news: list[Push] = []
-        self.gaps: list[str] = []
+        self.gaps: list[datetime | None] = []
         self.feed = LiveFeed(
             inbox=self.house.inbox,
             market=self.market,
@@ -281,6 +284,14 @@ def test_a_chain_is_taken_only_with_an_index_as_fresh(stage: Stage) -> None:
     assert (chain.quotes[0].bid, chain.index) == (Decimal(50), Decimal(65100))
 
 
+def test_a_greek_that_is_not_told_stays_as_it_was_known(stage: Stage) -> None:
+    untold = replace(a_quote(OPTION), greeks=Greeks(delta=0.4, rho=math.nan))
+    known = {OPTION.symbol: replace(a_quote(OPTION), greeks=Greeks(delta=0.2, rho=1.5))}
+
+    assert completed(untold, known).greeks == Greeks(delta=0.4, rho=1.5)
+    assert completed(untold, {}).greeks is None
+
+
 def test_what_is_told_keeps_the_venue_from_being_asked(stage: Stage) -> None:
     with pytest.raises(DataNotFresh):
         stage.market.book(OPTION.symbol)
@@ -318,7 +329,7 @@ def test_a_reconnection_has_every_live_order_read_again(stage: Stage) -> None:
     stage.house.inbox.drain()
 
     assert stage.record.booked == 1
-    assert stage.gaps == ["the stream options was opened"]
+    assert stage.gaps == [START]
 
 
 def test_what_is_wanted_is_followed_and_asked_for_once_only(stage: Stage) -> None:

@@ -15,6 +15,7 @@ from events import (
     CloseNotified,
     CloseRequested,
     CloseStarted,
+    LegAdopted,
     LegSettled,
     OpenCompleted,
     OpenGivenUp,
@@ -22,6 +23,7 @@ from events import (
     PartKept,
     ProfitPeaked,
     TradeEvent,
+    TradeHandedOver,
     TradeQuarantined,
     TradeReleased,
     TradeWrittenOff,
@@ -137,6 +139,45 @@ def test_l30_a_person_can_end_a_trade_that_was_closed_by_hand() -> None:
 def test_a_released_trade_is_managed_again_from_then_on() -> None:
     trade = after(STARTED, TradeQuarantined(at=START, trade=1, reason="odd"), TradeReleased(at=START, trade=1, reason="looked"))
     assert (trade.state, trade.opened_at) == (S.OPEN, START)
+
+
+def handed_over(mark: str | None) -> TradeEvent:
+    return TradeHandedOver(at=START, trade=1, reason="mine now", marks=(None if mark is None else Decimal(mark),))
+
+
+def test_an_adopted_holding_is_an_open_trade_that_counts_from_the_price_given() -> None:
+    trade = after(LegAdopted(at=START, trade=1, leg=0, qty=Decimal(1), price=Decimal(90)))
+    assert (trade.state, trade.complete, trade.opened_at, trade.legs[0].held) == (S.OPEN, True, START, Decimal(-1))
+    assert trade.entry_cost == -90
+    assert after(WANTED, LEAVING, bought_back(), LEFT, trade=trade).gross_profit == 30
+
+
+def test_adopting_more_than_wanted_calls_a_person() -> None:
+    assert after(LegAdopted(at=START, trade=1, leg=0, qty=Decimal(2), price=Decimal(90))).state is S.QUARANTINED
+
+
+def test_l41_a_trade_handed_over_ends_at_the_marks_of_that_moment_and_is_not_called_closed() -> None:
+    trade = after(handed_over("80"), trade=opened())
+    assert (trade.state, trade.flat, trade.active, trade.result_known) == (S.HANDED_OVER, True, False, True)
+    assert (trade.gross_profit, trade.net_profit, trade.legs[0].handed_over) == (Decimal(20), Decimal("19.7"), Decimal(1))
+    assert trade.reason == "mine now"
+
+
+def test_l41_a_hand_over_without_a_mark_leaves_the_result_unknown_and_not_zero() -> None:
+    assert not after(handed_over(None), trade=opened()).result_known
+    assert after(handed_over("0"), trade=opened()).result_known
+
+
+def test_a_quarantined_trade_can_be_handed_over_and_a_later_fill_calls_a_person_again() -> None:
+    gone = after(TradeQuarantined(at=START, trade=1, reason="odd"), handed_over("80"), trade=opened())
+    assert gone.state is S.HANDED_OVER
+    assert after(filled(a_fill("0.2", fill_id="late")), trade=gone).state is S.QUARANTINED
+
+
+@pytest.mark.parametrize("events", [(), (STARTED,), (STARTED, filled(), COMPLETED, WANTED)])
+def test_what_is_being_traded_is_not_handed_over(events: Sequence[TradeEvent]) -> None:
+    with pytest.raises(InvalidTransition):
+        after(*events, handed_over("80"))
 
 
 def test_a_trade_taken_back_before_its_first_order_has_failed_flat() -> None:

@@ -5,6 +5,7 @@ import responses
 
 from errors import (
     AuthenticationRejected,
+    CountdownElapsed,
     DuplicateClientOrderId,
     ExchangeRejected,
     ExchangeUnavailable,
@@ -80,7 +81,7 @@ MEANINGS: list[tuple[int, type[VenueError], type[VenueError]]] = [
     (10596, ExchangeUnavailable, OutcomeUnknown),
     (10605, RateLimited, RateLimited),
     (10609, OrderExpired, OrderExpired),
-    (10619, ExchangeRejected, ExchangeRejected),
+    (10619, CountdownElapsed, CountdownElapsed),
     (10620, OrderExpired, OrderExpired),
     (11101, OrderAlreadyFinal, OrderAlreadyFinal),
     (11102, OrderAlreadyFinal, OrderAlreadyFinal),

@@ -1,6 +1,7 @@
 """Each documented push is read to the last digit, in its short names and in its long ones; no frame whatever ends the reader."""
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -316,7 +317,9 @@ def test_a_chain_has_the_quotes_of_what_is_listed() -> None:
         Decimal("1.2"),
     )
     assert (quote.mark, quote.mark_iv, quote.underlying_price, quote.at) == (Decimal("1512.4"), 0.515, Decimal("95000.1"), push.at)
-    assert quote.greeks is None  # the sample names no rho
+    assert quote.greeks is not None
+    assert (quote.greeks.delta, quote.greeks.theta) == (0.33, -40.2)
+    assert math.isnan(quote.greeks.rho)  # which the sample does not name
 
 
 def test_a_chain_of_which_nothing_is_listed_tells_nothing() -> None:

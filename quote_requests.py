@@ -1,0 +1,158 @@
+"""The requests that may be quoted, and the account's open quotes: told unasked where there are streams, asked for where there are none.
+
+Its one rule: quotes that are not known to be ours are another program's, and left alone, unless the user says that there is none.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from loguru import logger
+
+from clock import Clock
+from domain import RequestPush, RFQQuote, RFQStatus, Severity
+from own_quotes import QuoteDesk
+from ports import Alerts, IoPool
+from quote_records import QuoteDirectory, QuoteGateway
+
+LONGEST = timedelta(hours=1)  # a request lives so long (API 8.1)
+MISSED = 2  # lists in a row that lack a request before it counts as over: they lag (API 15, 14)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """How often lists are asked for, market time: without streams, with them, and while there is nothing to lose."""
+
+    every: timedelta = timedelta(seconds=2)
+    streaming: timedelta = timedelta(seconds=20)
+    idle: timedelta = timedelta(seconds=60)
+
+
+@dataclass(slots=True)
+class _Round:
+    """One list: when it was last asked for, whether its answer is on the way, and whether it could be had the last time."""
+
+    asked_at: datetime | None = None
+    asking: bool = False
+    failed: bool = False
+
+    def due(self, now: datetime, every: timedelta) -> bool:
+        """Tell whether it should be asked for now; one that failed waits five times as long."""
+        wait = every * 5 if self.failed else every
+        return not self.asking and (self.asked_at is None or now >= self.asked_at + wait)
+
+
+class RequestsToQuote:
+    """What there is to quote on one venue; all methods run on the tick thread."""
+
+    def __init__(
+        self,
+        *,
+        directory: QuoteDirectory,
+        gateway: QuoteGateway,
+        quotes: QuoteDesk,
+        reads: IoPool,
+        urgent: IoPool,
+        clock: Clock,
+        alerts: Alerts,
+        rounds: Rounds | None = None,
+        streaming: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._directory, self._gateway, self._quotes = directory, gateway, quotes
+        self._reads, self._urgent, self._clock, self._alerts = reads, urgent, clock, alerts
+        self._rounds, self._streaming = rounds or Rounds(), streaming
+        self._known: dict[str, RequestPush] = {}
+        self._missed: dict[str, int] = {}
+        self._over: dict[str, datetime] = {}
+        self._requests, self._own = _Round(), _Round()
+        self._foreign: frozenset[str] = frozenset()
+        quotes.on_taken = self.over
+
+    @property
+    def open(self) -> tuple[RequestPush, ...]:
+        """Return the requests that are open as far as we were told, oldest first."""
+        return tuple(self._known.values())
+
+    def foreign(self, request_id: str) -> bool:
+        """Tell whether another program of this account quotes on a request."""
+        return request_id in self._foreign
+
+    def news(self, push: RequestPush) -> None:
+        """Take news of a request; what is over stays over, whatever arrives late."""
+        if push.ours:
+            return
+        if push.status is not RFQStatus.ACTIVE:
+            self._over[push.request_id] = push.expires_at
+            self._known.pop(push.request_id, None)
+        elif push.request_id not in self._over:
+            self._known[push.request_id] = push
+            self._missed.pop(push.request_id, None)
+
+    def over(self, request_id: str) -> None:
+        """Take it that a request is over, whatever lists that lag still say: a quote of ours was taken on it."""
+        known = self._known.pop(request_id, None)
+        self._over[request_id] = self._clock.now() + LONGEST if known is None else known.expires_at
+
+    def step(self, now: datetime) -> None:
+        """Ask for the lists that are due; never blocks."""
+        usual = self._rounds.streaming if self._streaming() else self._rounds.every
+        if self._requests.due(now, usual):
+            self._ask(self._requests, now, self._directory.requests, self._listed)
+        if self._own.due(now, usual if self._quotes.live else max(usual, self._rounds.idle)):
+            self._ask(self._own, now, self._directory.open_quotes, self._own_listed)
+        self._known = {name: each for name, each in self._known.items() if now < each.expires_at}
+        self._over = {name: end for name, end in self._over.items() if now < end}
+
+    # ---- inside
+
+    def _ask(
+        self, this: _Round, now: datetime, work: Callable[[], Sequence[object]], take: Callable[[Sequence[object], datetime], None]
+    ) -> None:
+        this.asking, this.asked_at = True, now
+
+        def done(answer: Sequence[object] | Exception) -> None:
+            this.asking = False
+            if isinstance(answer, Exception):
+                if not this.failed:
+                    logger.warning("quoting: a list cannot be had reason={}", answer)
+                this.failed = True
+                return
+            this.failed = False
+            take(answer, now)
+
+        self._reads.run(work, done)
+
+    def _listed(self, answer: Sequence[object], began: datetime) -> None:
+        listed = {each.request_id: each for each in answer if isinstance(each, RequestPush)}
+        for push in listed.values():
+            self.news(push)
+        for name in [name for name, each in self._known.items() if name not in listed and each.at < began]:
+            self._missed[name] = self._missed.get(name, 0) + 1
+            if self._missed[name] >= MISSED:
+                self._known.pop(name)
+                self._missed.pop(name)
+
+    def _own_listed(self, answer: Sequence[object], began: datetime) -> None:
+        quotes = [each for each in answer if isinstance(each, RFQQuote)]
+        self._quotes.listed({quote.quote_id for quote in quotes}, began)
+        strangers = [quote for quote in quotes if not self._quotes.knows(quote)]
+        self._foreign = frozenset(quote.request_id for quote in strangers if quote.request_id is not None)
+        if not strangers:
+            return
+        names = ", ".join(quote.quote_id for quote in strangers)
+        if self._quotes.exclusive():
+            message = f"quotes {names} are open and our journal does not know them: they are taken back"
+            self._alerts.alert(Severity.WARNING, "quotes unknown", message, "no action needed; was the journal lost or replaced?")
+            for quote in strangers:
+                self._take_back(quote.quote_id)
+            return
+        hint = "if no other program quotes here, take them back by hand and declare exclusive=True"
+        self._alerts.alert(Severity.WARNING, "quotes of others", f"quotes {names} of this account are not ours: left alone", hint)
+
+    def _take_back(self, quote_id: str) -> None:
+        def done(outcome: object) -> None:
+            if isinstance(outcome, Exception):
+                logger.warning("unknown quote not taken back yet id={} reason={}", quote_id, outcome)
+            self._own.asked_at = None  # look again at once
+
+        self._urgent.run(lambda: self._gateway.cancel(quote_id), done)
