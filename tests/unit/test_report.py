@@ -358,7 +358,7 @@ def test_json_without_a_report_is_refused(settings: Path, capsys: pytest.Capture
         main.main(["--status", "--json"])
 
     assert stopped.value.code == main.BAD_INPUT
-    assert "--json goes with --report only" in capsys.readouterr().err
+    assert "--json goes with --report, --equity or --doctor" in capsys.readouterr().err
 
 
 def test_a_report_reads_every_kind_that_it_folds() -> None:

@@ -16,6 +16,7 @@ from clock import from_ms
 from domain import ClientOrderId, NewOrder, Purpose
 from errors import (
     AuthenticationRejected,
+    CountdownElapsed,
     DuplicateClientOrderId,
     ExchangeRejected,
     MalformedResponse,
@@ -215,13 +216,13 @@ def test_an_order_is_marked_for_protection_only_where_it_asks_for_it() -> None:
     assert order_params(replace(an_order(), mmp=True))["mmp"] is True
 
 
-@pytest.mark.parametrize("code", [COUNTDOWN_ELAPSED, NO_PROTECTION])
+@pytest.mark.parametrize(("code", "kind"), [(COUNTDOWN_ELAPSED, CountdownElapsed), (NO_PROTECTION, ExchangeRejected)])
 @responses.activate
-def test_what_guards_a_market_maker_refuses_an_order_for_sure(code: int) -> None:
+def test_what_guards_a_market_maker_refuses_an_order_for_sure(code: int, kind: type[ExchangeRejected]) -> None:
     responses.post(f"{HOST}/open/option/order/create/v1", body=answer(code=str(code)))
     with pytest.raises(ExchangeRejected) as caught:
         a_desk().client.create(an_order())
-    assert (type(caught.value), caught.value.code) == (ExchangeRejected, code)
+    assert (type(caught.value), caught.value.code) == (kind, code)
 
 
 # ---- batches: what happened to each order
