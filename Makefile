@@ -12,11 +12,11 @@ PY      := $(VENV)/bin/python
 UV      := UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv
 COMPILE := $(UV) pip compile -q --python-version 3.11 --no-header --generate-hashes
 # The floors 0 to 4 of docs/architecture.md.
-PURE    := $(foreach m,errors clock domain events ports config auth conditions option_selection trade_lifecycle risk,$(m).py $(m)/*)
+PURE    := $(foreach m,errors clock domain events ports config auth conditions option_selection trade_lifecycle risk trading_state,$(m).py $(m)/*)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup setup-dev test check fix bench soak cover lock clean
+.PHONY: help run setup setup-dev test check fix bench soak faults cover lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,9 @@ bench: $(VENV)/.dev ## run every benchmark and print its figures (ONLY=bench_eng
 
 soak: $(VENV)/.dev ## run the long tests
 	@$(PY) -m pytest tests -q -p no:benchmark -m soak --timeout 3600 $(ARGS)
+
+faults: $(VENV)/.dev ## rehearse crashes and faults over the whole matrix, and write docs/reliability.md
+	@$(PY) -m tests.faults --write docs/reliability.md $(ARGS)
 
 cover: $(VENV)/.dev ## measure branch coverage: all of floors 0 to 4, nine tenths overall
 	@$(PY) -m coverage erase

@@ -36,12 +36,15 @@ def handlers_of(context: TradingContext) -> Mapping[Verb, Handler]:
 
 
 def heed_attention(context: TradingContext) -> None:
-    """Hold entries while the journal asks for a person's look, and let them go once it does not."""
-    reason = context.opened.journal.needs_attention
-    if reason is None:
-        context.lifecycle.lift_block("journal")
-    else:
+    """Let nothing be opened while the journal asks for a person's look: what it lost may be at the venue; and let go once it does not."""
+    reason, rule = context.opened.journal.needs_attention, context.safety.states.rule("journal")
+    if reason is not None:
         context.lifecycle.block_entries("journal", f"{reason}; look, then --acknowledge")
+        rule.hold(reason)
+        return
+    context.lifecycle.lift_block("journal")
+    if rule.holding:
+        rule.release("a person has looked")
 
 
 def _close(context: TradingContext, command: Command) -> str:

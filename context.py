@@ -83,11 +83,12 @@ class TradingContext:
         """Let what is on its way to the venue finish, book what came of it, then let go of everything, within timeout (real seconds)."""
         deadline = monotonic() + timeout
         self.feed.close()
-        for pool in (self.writes, self.urgent, self.reads):
-            pool.close(max(0.1, deadline - monotonic() - (0.5 if pool is not self.reads else 0)))
+        for pool in (self.writes, self.urgent):
+            pool.close(max(0.1, deadline - monotonic() - 0.5))
         try:
             self.inbox.drain()
         finally:
+            self.reads.close(max(0.1, deadline - monotonic()))  # what it could not ask any more is nobody's failure: the next start asks
             self.notifier.close(0.5)
             self.transport.close()
             self.opened.journal.close()
@@ -138,7 +139,12 @@ def build_context(
         alerts=alerts,
         next_number=journal.next_trade_number(),
     )
-    live.rfq.drive = live.smart.drive = ScriptDriver(lifecycle, monitor.tick, lambda: links.inbox.wait(clock.real_seconds(pace.tick)))
+    live.rfq.drive = live.smart.drive = ScriptDriver(
+        lifecycle,
+        monitor.tick,
+        lambda: links.inbox.wait(clock.real_seconds(pace.tick)),
+        lambda: safety.reconciler.compared_at is not None,
+    )
     runners = _armed(builder, kept, lifecycle, strategies)
     safety = build_safety(
         Surroundings(

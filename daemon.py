@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import FrameType
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -24,8 +25,10 @@ from domain import AccountSnapshot, Basis, Greeks, Severity
 from errors import JournalError
 from events import AccountMarked
 from paper_process import PaperProcess
+from workers import ThreadPool
 
 GOODBYE = 2.0
+MEMORY = Path("/proc/self/statm")  # pages: of the address space, then those in memory
 LEAVE_WITHIN = 1.5  # real seconds of the five that a stop may take
 CONTROL_EVERY = timedelta(seconds=1)
 HEALTH_AT_LEAST = 30.0
@@ -43,6 +46,7 @@ class Daemon:
         self._scheduler = BackgroundScheduler(timezone=UTC)
         self._started = wall_now()
         self._known = self._kill = False
+        self._keeper = ThreadPool(context.inbox, 1, "exchange")  # reads of an exchange that is down must not hold up its revival
 
     def run(self) -> None:
         """Run until a signal or a stop; returns when everything is let go."""
@@ -179,7 +183,7 @@ class Daemon:
     def _health(self) -> None:
         context, monitor = self._context, self._context.monitor
         account = monitor.snapshot()
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        memory = int(MEMORY.read_text(encoding="ascii").split()[1]) * resource.getpagesize() // 2**20
         logger.bind(health=True).info(
             "health up={} ticks={} failures={} tick={:.1f}ms memory={}MB trades={} orders={} lost={} equity={} account age={}",
             str(wall_now() - self._started).partition(".")[0],
@@ -221,7 +225,7 @@ class Daemon:
     def _watch_exchange(self) -> None:
         exchange = self._exchange
         if exchange is not None and not exchange.alive and not self._stop.is_set():
-            self._context.reads.run(exchange.revive, self._revived)
+            self._keeper.run(exchange.revive, self._revived)
 
     def _revived(self, outcome: bool | Exception) -> None:
         if isinstance(outcome, Exception):

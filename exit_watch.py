@@ -77,9 +77,12 @@ class ExitWatch:
         try:
             verdict = verdict_of(condition, account, trade)
         except DataNotFresh as unknown:
-            self._blind(trade, key, name, str(unknown))
+            if not _expired(trade, account):
+                self._blind(trade, key, name, str(unknown))
             return None
         except Exception as error:  # noqa: BLE001 - a user's condition may raise anything; it is counted, alerted and acted on
+            if _expired(trade, account):
+                return None
             missing = _missing(trade, account)
             if missing is None:
                 return self._broken(trade, key, name, error, account.now)
@@ -115,6 +118,11 @@ class ExitWatch:
         if not failing.for_good:
             return None
         return Verdict(True, f"{EXIT_FAILED}: {name} raised {error!r} {failing.times} times in {failing.lasted.total_seconds():g} s")
+
+
+def _expired(trade: TradeLifecycle, account: AccountSnapshot) -> bool:
+    """Tell whether a held leg has expired: until the venue has settled it nobody quotes it, and that is no fault."""
+    return any(leg.held != 0 and leg.option.expiry <= account.now for leg in trade.legs)
 
 
 def _missing(trade: TradeLifecycle, account: AccountSnapshot) -> str | None:

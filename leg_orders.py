@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import takewhile
 
 from loguru import logger
 
@@ -35,6 +36,7 @@ from trade_lifecycle import TradeLeg
 
 SLOW = timedelta(minutes=1)
 BREAKER_ATTEMPTS = 25
+UNREACHED_DOUBLINGS = 3  # 8 s: an outage must not hold up a close for a minute after it has ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,17 +191,15 @@ def wait_for(sight: LegSight, now: datetime, timeout: timedelta) -> str | None:
 
 def tripped(sight: LegSight, purpose: Purpose, rounds: int) -> bool:
     """Tell whether this execution sent so many closing orders for a leg that something must be wrong: then each waits a minute."""
-    sent = sum(order.sent_at >= sight.since for order in sight.orders)
+    sent = sum(order.sent_at >= sight.since and not (order.refused is not None and order.retryable) for order in sight.orders)
     return purpose.reduces and sent >= max(BREAKER_ATTEMPTS, 2 * rounds)
 
 
 def _backoff(orders: Sequence[OrderRecord]) -> timedelta:
-    refused = 0
-    for order in reversed(orders):
-        if order.refused is None:
-            break
-        refused += 1
-    return min(timedelta(seconds=2 ** min(refused - 1, 6)), SLOW)
+    """Return how long to wait after refusals in a row: longer each time, but not long where the venue could not even be reached."""
+    refused = list(takewhile(lambda order: order.refused is not None, reversed(orders)))
+    doublings = UNREACHED_DOUBLINGS if refused and refused[0].retryable else 6
+    return min(timedelta(seconds=2 ** min(len(refused) - 1, doublings)), SLOW)
 
 
 def crossing_price(quote: Quote, book: OrderBook | None, side: Side, qty: Decimal, max_pct: float) -> Decimal | None:

@@ -83,7 +83,7 @@ class LiveFeed:
         self._latest: dict[tuple[type, str, datetime | None], Market] = {}
         self._following: Collection[Channel] = ()
         self._told: OrderedDict[ClientOrderId, None] = OrderedDict()
-        self._untold: dict[ClientOrderId, float] = {}
+        self._untold: dict[ClientOrderId, tuple[float, datetime]] = {}
         self._lost: dict[str, int] = {}
         self._account_due = 0.0
         self.on_gap: list[Callable[[datetime | None], None]] = []
@@ -215,7 +215,6 @@ class LiveFeed:
 
     def _went(self, push: StreamLost) -> None:
         self._lost[push.name] = self._lost.get(push.name, 0) + 1
-        logger.warning("stream lost name={} reason={}", push.name, push.reason)
         self._market.recheck()
         if self._lost[push.name] >= _LOST_IN_A_ROW:
             said = f"the stream {push.name} was lost {self._lost[push.name]} times in a row: {push.reason}"
@@ -229,7 +228,7 @@ class LiveFeed:
         if isinstance(event, LegFilled) and (name := ClientOrderId.parse(event.order)) not in self._told:
             record = self._executor.ledger.get(name)
             if record is not None and not record.block:
-                self._untold.setdefault(name, monotonic())
+                self._untold.setdefault(name, (monotonic(), event.fill.at))
 
     def _note_told(self, name: ClientOrderId) -> None:
         self._untold.pop(name, None)
@@ -238,12 +237,12 @@ class LiveFeed:
             self._told.popitem(last=False)
 
     def _doubt_the_deaf(self, streams: Streams) -> None:
-        if not self._untold or monotonic() < next(iter(self._untold.values())) + DEAF_AFTER:
+        name, (noted, filled_at) = next(iter(self._untold.items()), (None, (0.0, self._clock.now())))
+        if name is None or monotonic() < noted + DEAF_AFTER:
             return
-        name = next(iter(self._untold))
-        self._untold.clear()
+        del self._untold[name]
         for each in streams.standing():
-            if each.name == ORDER_STREAM and each.open_since is not None:
+            if each.name == ORDER_STREAM and each.open_since is not None and filled_at > each.open_since:
                 reason = f"order {name} filled and the stream told nothing of it within {DEAF_AFTER:g} s"
                 self._alerts.alert(Severity.WARNING, "stream deaf", reason, "it is made anew; nothing was lost: the fill was read")
                 streams.renew(each.name, reason)

@@ -191,6 +191,7 @@ class Pursuit:
     sending: bool = False
     cancelling: bool = False
     cancelled_at: datetime | None = None
+    unanswered: int = 0
     unbooked_since: datetime | None = None
     final_since: datetime | None = None
     confirmed: bool = False
@@ -201,13 +202,21 @@ class Pursuit:
         """Tell whether a cancel should go out now: none is on its way, and the last one is old."""
         return not self.cancelling and (self.cancelled_at is None or now >= self.cancelled_at + patience.cancel_again)
 
+    def unanswered_again(self) -> str:
+        """Note that a cancel was not answered; return how loud to say it: once, not each time of an outage."""
+        self.unanswered += 1
+        return "WARNING" if self.unanswered == 1 else "DEBUG"
+
+    def unlisted_for_long(self, now: datetime, patience: Patience) -> bool:
+        """Tell whether a fill has been missing for long, counted from the first list that was read and did not show it."""
+        self.unbooked_since = self.unbooked_since or now
+        return now >= self.unbooked_since + patience.missing_fill
+
     def saw(self, report: OrderReport, before: OrderRecord, after: OrderRecord, now: datetime, patience: Patience) -> None:
         """Note what a report of the venue changed."""
         self.absences, self.absent_since = 0, None
         if after.status is not before.status or after.reported != before.reported:
             self.wait = patience.ask_again
-        if after.unbooked > 0 and self.unbooked_since is None:
-            self.unbooked_since = now
         if after.status.final and (self.final_since is None or after.reported != before.reported):
             self.final_since, self.next_ask = now, now + patience.grace
         elif report.status.final and self.final_since is not None and now >= self.final_since + patience.grace:

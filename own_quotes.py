@@ -277,7 +277,7 @@ class QuoteDesk:
         block, mine = its_block(quote, ours, answer, known), its_quote(quote, ours, answer, known)
         match (block, mine):
             case (BlockTrade(), _):
-                self._traded(quote, block, now)
+                self._traded(quote, block, mine, now)
             case (_, None):
                 elsewhere = answer.status is RFQStatus.FILLED and filled_otherwise(quote, answer, known)
                 self._absent(quote, RFQStatus.TRADED_AWAY if elsewhere else answer.status, now)
@@ -298,11 +298,14 @@ class QuoteDesk:
         quote.next_ask = quote.next_ask if quote.leaving is not None else None
         quote.wait = self._patience.ask_again
 
-    def _traded(self, quote: OwnQuote, block: BlockTrade, now: datetime) -> None:
+    def _traded(self, quote: OwnQuote, block: BlockTrade, mine: RFQQuote | None, now: datetime) -> None:
         if block.fills is None:
             self._unshown(quote, now)
             return
-        quote.quote_id = quote.quote_id or block.quote_id
+        if quote.quote_id is None and block.quote_id is not None:
+            quote.quote_id, self._ids[block.quote_id] = block.quote_id, now
+        if quote.expires_at is None:  # the answer was lost, and a block does not say until when its quote could have stood: it ended by it
+            quote.expires_at = min((fill.at for fill in block.fills), default=now) if mine is None else mine.expires_at
         self._tell(quote)
         book_block(self._executor, self._alerts, quote.names, quote.request_id, block.fills)
         if self._live(quote):

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain import ExecutionMode, NewOrder, OrderType, Severity, Verdict
+from domain.quoting import MADE
 from errors import InvariantBroken, RiskDenied, SizeRejected
 from events import BlockQuoteEnded, BlockQuoteIntended, ExecutionEvent
 from execution import Advance, Execution, ExecutionResult, Executor, Progress, RunLog, Scene, leg_results
@@ -20,7 +21,6 @@ from request_watch import RequestWatch
 from trade_execution import TradeExecutor
 from trade_lifecycle import TradeLifecycle
 
-MADE = "maker-"  # how the version of every trade begins that a quoting policy made
 MOST_REFUSED = 3
 MOST_QUOTES = 500
 PAUSE = timedelta(seconds=2)

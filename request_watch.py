@@ -132,7 +132,7 @@ class RequestWatch:
     def step(self, now: datetime) -> None:
         """Take back what was left, and look for what was lost where it is time to; never blocks."""
         for request_id in self._left:
-            logger.warning("request left open by an earlier life id={}: withdrawing it", request_id)
+            logger.info("request left open by an earlier life id={}: withdrawing it", request_id)
             self._withdraw(request_id)
         self._left.clear()
         for key, search in list(self._searches.items()):

@@ -29,13 +29,13 @@ from domain import (
     TradingState,
     Verdict,
 )
-from domain.quoting import QuotingPolicy
+from domain.quoting import MADE, QuotingPolicy
 from errors import ConfigError, JournalError, RiskDenied
 from events import LegPlan
 from lifecycle_manager import LifecycleManager
 from own_quotes import QuoteDesk
 from ports import IoPool
-from quote_execution import MADE, Wish, WishBoard
+from quote_execution import Wish, WishBoard
 from quote_limits import Stake, within
 from quote_pricing import Pricing, either_way, moved, plans, price, suits
 from quote_records import Offer

@@ -17,6 +17,7 @@ from lifecycle_manager import LifecycleManager
 from trade_lifecycle import TradeLifecycle, TradeState
 
 SCRIPT = "script"
+READY_WITHIN = 10.0  # real seconds
 KNOWN_WITHIN = 60.0  # real seconds
 _LEAVING = frozenset({TradeState.PENDING_CLOSE, TradeState.CLOSING})
 _BUSY = frozenset({TradeState.PENDING_OPEN, TradeState.OPENING, TradeState.PENDING_CLOSE, TradeState.CLOSING, TradeState.UNWINDING})
@@ -25,8 +26,15 @@ _BUSY = frozenset({TradeState.PENDING_OPEN, TradeState.OPENING, TradeState.PENDI
 class ScriptDriver:
     """Makes trades for scripts and ticks until their phase is over; the port that executors call `drive`."""
 
-    def __init__(self, lifecycle: LifecycleManager, tick: Callable[[], AccountSnapshot], wait: Callable[[], object]) -> None:
-        self._lifecycle, self._tick, self._wait = lifecycle, tick, wait
+    def __init__(
+        self,
+        lifecycle: LifecycleManager,
+        tick: Callable[[], AccountSnapshot],
+        wait: Callable[[], object],
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`ready` tells whether our books have been compared with the venue since the start."""
+        self._lifecycle, self._tick, self._wait, self._ready = lifecycle, tick, wait, ready
         self._ended: list[tuple[int, ExecutionResult]] = []
         lifecycle.bind(SCRIPT, ())
         lifecycle.on_executed(self._note)
@@ -48,8 +56,7 @@ class ScriptDriver:
             number = held.number
             self._lifecycle.force_close(number, "the script says so")
         else:
-            if not (allowed := self._lifecycle.entries_allowed).ok:
-                raise RiskDenied(f"nothing is opened: {allowed.reason}")
+            self._await_entries()
             plans = [LegPlan(option=leg.instrument, side=leg.side, qty=leg.qty) for leg in legs]
             number = self._lifecycle.create(
                 strategy=SCRIPT, version="", legs=plans, mode=mode, params=params, reason="the script says so"
@@ -77,6 +84,15 @@ class ScriptDriver:
             if monotonic() >= deadline:
                 raise ExchangeUnavailable("script", "account", account.reason or "it could not be read")
             self._wait()
+
+    def _await_entries(self) -> None:
+        """Wait until our books have been compared with the venue; raise RiskDenied where trades may not begin."""
+        deadline = monotonic() + READY_WITHIN
+        while not self._ready() and monotonic() < deadline:
+            self._wait()
+            self._tick()
+        if not (allowed := self._lifecycle.entries_allowed).ok:
+            raise RiskDenied(f"nothing is opened: {allowed.reason}")
 
     def _of(self, number: int) -> TradeLifecycle:
         return next(trade for trade in self._lifecycle.trades if trade.number == number)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import logbook
 from clock import SystemClock
+from commands import heed_attention
 from config import Settings, load_settings
 from context import TradingContext, build_context
 from domain.quoting import QuotingPolicy
@@ -35,8 +36,7 @@ def session(
     try:
         context, exchange = assembled(settings, home_of(settings), ())
         try:
-            if (reason := context.opened.journal.needs_attention) is not None:
-                context.lifecycle.block_entries("journal", f"{reason}; look, then --acknowledge")
+            heed_attention(context)
             yield context
         finally:
             let_go(context, exchange)

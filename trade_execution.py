@@ -219,9 +219,10 @@ class TradeExecutor:
         record = self.ledger.get(name)
         if record is None or not record.live:
             return
-        self._pursuit(name, self._clock.now()).cancelling = False
+        pursuit = self._pursuit(name, self._clock.now())
+        pursuit.cancelling = False
         if isinstance(outcome, Exception) and not isinstance(outcome, ExchangeRejected):
-            logger.warning("cancel unanswered id={} reason={}", name, outcome)
+            logger.log(pursuit.unanswered_again(), "cancel unanswered id={} reason={}", name, outcome)
         self._ask(name, self._clock.now())
 
     # ---- asking
@@ -367,14 +368,13 @@ class TradeExecutor:
 
     def _book_report_if_late(self, record: OrderRecord, now: datetime) -> None:
         """Book from the order's own report what the venue's list of trades still does not show."""
-        name = record.client_id
-        if now < (self._pursuit(name, now).unbooked_since or now) + self._patience.missing_fill:
+        if not self._pursuit(record.client_id, now).unlisted_for_long(now, self._patience):
             return
         fill = remainder(record, now)
         severity = Severity.CRITICAL if fill is None else Severity.WARNING
         self._alerts.alert(severity, "fills missing from the trade list", *unlisted(record, fill))
         if fill is not None:
-            self._book(name, fill, now)
+            self._book(record.client_id, fill, now)
 
     # ---- journal
 

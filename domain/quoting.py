@@ -15,6 +15,7 @@ from domain.execution import ExecutionParams, LeggingPolicy, RFQFallback, RFQPar
 from domain.numbers import decimal_of
 from domain.rfq import BlockTrade, RFQQuote, RFQStatus
 
+MADE = "maker-"  # how the version of every trade begins that a quoting policy made
 LONGEST_LIFE = 290.0  # the venue ends a quote after 300 s (API 8.1)
 _SIDES: Mapping[object, Side] = MappingProxyType({"buy": Side.BUY, "sell": Side.SELL, Side.BUY: Side.BUY, Side.SELL: Side.SELL})
 

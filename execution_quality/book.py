@@ -1,7 +1,8 @@
 """The qualities of all executions, kept live: one journalled event at a time is folded in, and feeding all of them again restores it.
 
 A fill belongs to the execution that sent its order, and to its trade's last one where that is not known. Which order and which fill
-went where is forgotten once a trade has ended; what they summed up to stays.
+went where is forgotten once a trade has ended; what they summed up to stays. An opening that waited for a taker is passed over: nobody
+chose its moment, and what it earned is no measure of what asking other makers costs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain import ZERO, ExecutionMode, Fill, OrderType, Purpose, RFQQuote, Side
+from domain.quoting import MADE
 from events import (
     AnyEvent,
     BlockIntended,
@@ -116,6 +118,10 @@ class _Trade:
     def last(self) -> _Run | None:
         return next(reversed(self.runs.values()), None)
 
+    def measures(self, run: _Run) -> bool:
+        """Tell whether a run is measured: all are but those that waited for a taker."""
+        return run.started.purpose is not Purpose.OPEN or not self.created.version.startswith(MADE)
+
     def run_of(self, order: str) -> _Run | None:
         known = self.orders.get(order)
         return self.last if known is None else self.runs[known]
@@ -151,13 +157,13 @@ class QualityBook:
     def of(self, trade: int) -> tuple[ExecutionQuality, ...]:
         """Return the executions of a trade, oldest first; none for a trade that is not known or was never measured."""
         known = self._trades.get(trade)
-        return () if known is None else tuple(_quality(known, run) for run in known.runs.values())
+        return () if known is None else tuple(_quality(known, run) for run in known.runs.values() if known.measures(run))
 
     def last(self, trade: int) -> ExecutionQuality | None:
-        """Return a trade's last execution; None before the first."""
+        """Return a trade's last execution; None before the first, and while the last is not measured."""
         known = self._trades.get(trade)
         run = None if known is None else known.last
-        return None if known is None or run is None else _quality(known, run)
+        return None if known is None or run is None or not known.measures(run) else _quality(known, run)
 
     def all(self) -> tuple[ExecutionQuality, ...]:
         """Return every execution, by trade and oldest first."""

@@ -132,8 +132,11 @@ class MarketData:
         if index is None or index_at is None or self._clock.now() - index_at > self._max_age / 3:
             return
         key = (underlying, expiry)
-        known = {} if (last := self._chains.latest(key)) is None else last.by_symbol
-        self._chains.take(key, Chain(underlying, at, index, tuple(completed(quote, known) for quote in quotes), index_at), at)
+        known = self._chains.latest(key)
+        if known is None:  # what was never asked for cannot be completed: a push does not tell all
+            return
+        full = tuple(completed(quote, known.by_symbol) for quote in quotes)
+        self._chains.take(key, Chain(underlying, at, index, full, index_at), at)
 
     def recheck(self) -> None:
         """Ask for everything anew: there was a time of which the venue has not told us."""

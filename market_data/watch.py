@@ -47,6 +47,7 @@ class Datum(Generic[V]):
     failures: int = 0
     error: str = ""
     gapped: bool = False
+    wanted_from: datetime | None = None
 
     def due(self, now: datetime, ask_every: timedelta) -> bool:
         """Tell whether to ask now: past a third of the limit or ask_every, sooner after a failure; never twice at a time."""
@@ -82,6 +83,8 @@ class Watch(Generic[V]):
         """Return the answer for key if it is no older than limit; raise DataNotFresh otherwise."""
         now, limit = self._clock.now(), self._max_age if limit is None else limit
         datum = self._data.setdefault(key, Datum(now, limit))
+        if now - datum.wanted_at > limit:
+            datum.wanted_from = now
         datum.wanted_at, datum.limit = now, limit
         self._ask_if_due(key, datum, now)
         if datum.value is None or datum.at is None:
@@ -96,9 +99,9 @@ class Watch(Generic[V]):
         return self._data.keys()
 
     def ages(self) -> Iterator[tuple[str, timedelta, datetime | None]]:
-        """Yield of each thing that is wanted its name, how old it may be, and its source time (None: never told)."""
+        """Yield what is wanted: name, how old it may be, source time or since when it is wanted again (None: never told)."""
         for key, datum in self._data.items():
-            yield self._name(key), datum.limit, datum.at
+            yield self._name(key), datum.limit, datum.at if datum.at is None else max(datum.at, datum.wanted_from or datum.at)
 
     def latest(self, key: Key) -> V | None:
         """Return what was last told of key, however old; None where nothing was."""

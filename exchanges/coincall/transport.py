@@ -114,7 +114,7 @@ class Transport:
         self._limiter = RateLimiter(clock, pause) if limiter is None else limiter
         self._rng = random.Random() if rng is None else rng
         self._lock = threading.Lock()
-        self._failures = 0
+        self._failures, self._dark = 0, False  # dark: no answer since the connections were rebuilt, which is said once
         self._skew = timedelta(0)
         self._session = self._new_session()
 
@@ -206,7 +206,7 @@ class Transport:
         except requests.RequestException as error:
             self._count_failure()
             raise self._transport_error(endpoint, error) from error
-        self._failures = 0
+        self._failures, self._dark = 0, False
         return response
 
     def _transport_error(self, endpoint: Endpoint, error: requests.RequestException) -> VenueError:
@@ -246,7 +246,9 @@ class Transport:
                 return
             self._failures, stale, self._session = 0, self._session, self._new_session()
         stale.close()
-        logger.warning("coincall connections rebuilt after={} failures in a row", FAILURES_UNTIL_REBUILD)
+        level = "DEBUG" if self._dark else "WARNING"
+        self._dark = True
+        logger.log(level, "coincall connections rebuilt after={} failures in a row", FAILURES_UNTIL_REBUILD)
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()

@@ -31,6 +31,7 @@ CALM = 120.0  # how long the last trades may take to end once everything works a
 LOTS = [Decimal("0.01"), Decimal("0.02"), QTY]
 ANSWERED = (Kind.HTML, Kind.CUT, Kind.SHORT, Kind.NONSENSE, Kind.DROP, Kind.RESET)
 MORE_DAYS = (10, 17, 24)  # one strategy for each beside the nearest expiry, so that their ledgers stay apart
+STREAM_FAULTS = ("drop", "silence", "mute", "refuse", "lost", "doubled", "garbled", "late", "behave", "behave", "behave")
 REFUSALS = (10529, 10531, 10532, 10534, 10004)
 WRITES = (CREATE, CANCEL, REQUEST, WITHDRAW, ACCEPT)
 MOMENTS = ("requested", "quoted", "accepting", "accepted", "withdrawn")
@@ -52,18 +53,25 @@ class Scorecard:
     trades: int = 0
     orders: int = 0
     blocks: int = 0
+    pushed: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     wrongs: list[str] = field(default_factory=list)
 
     def lines(self) -> Sequence[str]:
         """Say it for people."""
         kinds = {"arrived": "duplicates", "could have": "overreach", "held": "overfills", "flipped": "flips", "touched": "foreign touched"}
-        kinds |= {"accepted": "bad accepts", "journal": "journal off", "naked": "naked legs", "badly signed": "bad signatures"}
+        kinds |= {
+            "accepted": "bad accepts",
+            "journal": "journal off",
+            "naked": "naked legs",
+            "badly signed": "bad signatures",
+            "nonsense": "nonsense",
+        }
         kinds |= {"forgotten": "forgotten legs", "waits": "waiting for a person"}
         counted = {name: sum(word in line for line in self.wrongs) for word, name in kinds.items()}
         weather = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
         return [
-            f"seed {self.seed}: {self.trades} trades, {self.orders} orders, {self.blocks} blocks; weather: {weather}",
+            f"seed {self.seed}: {self.trades} trades, {self.orders} orders, {self.blocks} blocks, {self.pushed} pushes; weather: {weather}",
             "  " + ", ".join(f"{name} {count}" for name, count in counted.items()) + f", in all {len(self.wrongs)}",
             *(f"  WRONG {line}" for line in self.wrongs),
         ]
@@ -88,6 +96,7 @@ class Storm:
             (2, self._lag),
             (3, self._strangers),
             (1, self._clock),
+            (6, self._streams),
             (8 if self._blocks else 0, self._makers),
         )
 
@@ -108,6 +117,7 @@ class Storm:
         exchange = self._world.exchange
         self._world.server.chance = lambda _: None
         self._world.server.faults.clear()
+        self._world.server.streams.behave()
         with exchange.lock:
             exchange.races.clear()
             exchange.planned_refusals.clear()
@@ -194,6 +204,21 @@ class Storm:
     def _clock(self) -> None:
         self._world.exchange.clock_offset_ms = self._rng.choice((0, 3_000, -3_000, 20_000, -20_000))
 
+    def _streams(self) -> None:
+        """Let the streams go wrong in one way or, as often, behave again."""
+        streams, dice = self._world.server.streams, self._rng
+        manner, seconds = dice.choice(STREAM_FAULTS), dice.uniform(0.5, 6)
+        self.counts[f"stream {manner}"] += 1
+        match manner:
+            case "drop":
+                streams.drop()
+            case "silence" | "mute" | "refuse":
+                getattr(streams, manner)(seconds)
+            case "lost" | "doubled" | "garbled" | "late":
+                setattr(streams, manner, dice.choice((0.1, 0.5, 1.0)))
+            case _:
+                streams.behave()
+
     def _makers(self) -> None:
         self._world.desk.makers = [self._offer() for _ in range(self._rng.randint(0, 4))]
 
@@ -228,6 +253,7 @@ def weather(home: Path, seed: int, seconds: float, mode: str = "limit") -> Score
         card.wrongs += [*breaches(world, target=coins), *unbooked(world), *misjudged(world)]
         card.wrongs += [f"touched what is not ours: {order.order_id}" for order in storm.foreign if order.state != 0]
         card.orders, card.blocks, card.faults = len(world.exchange.ledger.arrivals), len(world.desk.blocks), storm.counts
+        card.pushed = world.server.streams.pushed
     return card
 
 

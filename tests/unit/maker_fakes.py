@@ -1,11 +1,14 @@
 """A venue on which we are the maker, with switches for each way that can go wrong; and a house that answers its requests."""
 
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+
+import msgspec
 
 from block_trades import BlockDesk
 from clock import SimulatedClock
@@ -29,10 +32,11 @@ from domain import (
     TradingState,
 )
 from domain.quoting import OwnStanding, QuotingPolicy
-from errors import ExchangeRejected, ExchangeUnavailable, OutcomeUnknown, VenueError
-from events import TradeCreated
+from errors import ExchangeRejected, ExchangeUnavailable, JournalDamaged, JournalError, OutcomeUnknown, VenueError
+from events import Event, TradeCreated
 from execution_desk import ExecutionDesk
 from execution_log import ExecutionLog
+from journal.reader import event_of
 from leg_orders import LegOrders
 from lifecycle_manager import LifecycleManager
 from limit_execution import LimitExecutor
@@ -283,6 +287,20 @@ class Market:
         return [option for option in self.options if option.underlying == underlying]
 
 
+class StrictJournal(FakeJournal):
+    """Writes only what can be read back, as the real journal does."""
+
+    def append(self, *events: Event) -> None:
+        """Write all or none; raise JournalError for one that a restart could not read."""
+        for event in events:
+            payload = msgspec.json.encode(event)
+            try:
+                assert event_of(0, zlib.crc32(payload), payload) == event
+            except JournalDamaged as damage:
+                raise JournalError(f"{type(event).__name__} cannot be written: {damage}") from damage
+        super().append(*events)
+
+
 class MakerHouse:
     """The real maker, order path and lifecycle over fakes; `restart` is a death and a new life."""
 
@@ -292,7 +310,7 @@ class MakerHouse:
         self.account: FakeVenue = FakeVenue(self.clock) if before is None else before.account
         self.venue: FakeMakerVenue = FakeMakerVenue(self.clock, self.account) if before is None else before.venue
         self.others: FakeRFQVenue = FakeRFQVenue(self.clock, self.account) if before is None else before.others
-        self.journal: FakeJournal = FakeJournal() if before is None else before.journal
+        self.journal: FakeJournal = StrictJournal() if before is None else before.journal
         self.alerts: FakeAlerts = FakeAlerts() if before is None else before.alerts
         self.market: Market = Market() if before is None else before.market
         self.state, self.known = TradingState.ACTIVE, True

@@ -352,7 +352,7 @@ def test_a_stream_that_stands_and_tells_no_fill_is_made_anew(stage: Stage) -> No
     stage.house.inbox.drain()
     for event in stage.house.journal.of(LegFilled):
         stage.feed.saw(event)
-    stage.feed._untold = {name: since - 6 for name, since in stage.feed._untold.items()}
+    stage.feed._untold = {name: (since - 6, at + SECOND) for name, (since, at) in stage.feed._untold.items()}
 
     stage.feed.refresh()
 

@@ -10,6 +10,7 @@ import pytest
 from domain import (
     BlockPush,
     OrderType,
+    Purpose,
     QuotePush,
     QuoteStatus,
     RequestPush,
@@ -32,6 +33,7 @@ from events import (
     RFQSent,
     TradeCreated,
 )
+from execution_quality import QualityBook
 from rfq_maker import load_makers, version_of
 from trade_lifecycle import TradeState
 
@@ -462,6 +464,21 @@ def test_a_lost_reply_to_a_quote_that_was_taken_is_a_trade() -> None:
     all_well(house)
 
 
+@pytest.mark.parametrize("shown", [True, False], ids=["its quote is shown", "only its block is"])
+def test_l23_a_lost_reply_and_lists_that_fail_leave_a_quote_that_is_taken_meanwhile_an_open_trade(*, shown: bool) -> None:
+    house = a_house()
+    house.venue.lose_quote, house.venue.find_fails, house.venue.hide_quotes = "after", 6, not shown
+    house.until(lambda: house.venue.quotes)
+    block = house.venue.take()
+    house.until(lambda: house.trade.state is TradeState.OPEN, most=120)
+    [told] = house.journal.of(BlockQuoted)
+    assert isinstance(told, BlockQuoted)
+    assert (told.quote_id, ended(house)) == (block.quote_id, [("filled", "")])
+    assert not house.alerts.about("journal")
+    assert house.quotes.live == ()
+    all_well(house)
+
+
 def test_a_refused_quote_is_tried_again_a_few_times_and_then_given_up() -> None:
     house = a_house()
     for _ in range(3):
@@ -778,3 +795,14 @@ def test_settled_and_ended_trades_leave_nothing_behind() -> None:
     assert house.quotes.live == ()
     assert house.executor.ledger.live() == ()
     assert house.clock.now() > START
+
+
+def test_an_opening_by_a_taker_is_no_measure_of_what_asking_makers_costs_and_the_close_is() -> None:
+    house = quoted()
+    house.venue.take()
+    house.until(lambda: house.trade.state is TradeState.OPEN)
+    book = QualityBook(house.journal.events)
+    assert (book.of(1), book.last(1), book.costs("single", Purpose.OPEN)) == ((), None, {})
+    house.lifecycle.force_close(1, "a person")
+    house.tick(5)
+    assert {each.purpose for each in QualityBook(house.journal.events).of(1)} == {Purpose.CLOSE}

@@ -1,0 +1,207 @@
+"""One run of the rehearsal, named so that it can be repeated exactly, and the matrix of all of them."""
+
+import gc
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import product
+from pathlib import Path
+
+from loguru import logger
+
+from tests.faults.crash import CRASHES, NEVER, STRIKE, CrashPoint, Reaper
+from tests.faults.faults import FAULTS, NONE
+from tests.faults.judge import Sentence, judged
+from tests.faults.market import FAR, NEAR
+from tests.faults.plans import MODES, a_plan
+from tests.faults.world import Mend, World
+
+DAY = 86_400
+DOWN = (0, 5, 90)  # seconds that a dead daemon stays dead; now and then a day, over an expiry
+LONGEST = 1_500  # seconds of market time that a run may take once everything works again
+AFTER = 6  # seconds it is watched on after its end
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Which crash, which fault, which mode, and the seed that moves everything else."""
+
+    crash: str
+    fault: str
+    mode: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.mode}/{self.crash}/{self.fault}/{self.seed}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Run":
+        """Read the written form."""
+        mode, crash, fault, seed = text.split("/")
+        return cls(crash, fault, mode, int(seed))
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run came to."""
+
+    run: Run
+    sentence: Sentence = field(default_factory=Sentence)
+    crashed: bool = False
+    struck: bool = False
+    orders: int = 0
+    blocks: int = 0
+    by_hand: int = 0  # trades that waited for a person
+    to_truth: float | None = None  # seconds of its own life from the strike until its books were the ledger's again
+    seconds: float = 0.0  # of market time
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Tell whether nothing was done wrong."""
+        return self.sentence.clean and not self.notes
+
+
+class _Course:
+    """How one run goes: when the fault strikes, when the daemon rises again, when it is over."""
+
+    def __init__(self, run: Run, home: Path, mend: Mend | None, longest: int) -> None:
+        self._longest = longest
+        self.run, self.fault = run, FAULTS[run.fault]
+        dice = random.Random(str(run))
+        point = None if run.crash == NEVER else CrashPoint.parse(run.crash)
+        self.down = DAY if point is not None and dice.random() < 0.12 else dice.choice(DOWN)
+        self.reaper = Reaper(point, dice.choice((0, 0, 0, 1, 2)))
+        self.strikes_at = dice.randrange(1, 22)
+        plan = a_plan(run.mode, run.seed, NEAR if self.down == DAY else FAR)
+        self.world = World(home, plan, run.seed, self.reaper, mend=mend)
+        if self.fault.streams:
+            self.world.listens()
+        self.outcome = Outcome(run)
+        self._struck_at: datetime | None = None
+        self._down_since = timedelta(0)  # how long the daemon has been down since the strike
+        self.world.on_write = self._written
+
+    def go(self) -> Outcome:
+        """Run it to its end and have it judged."""
+        world, outcome = self.world, self.outcome
+        begun = world.agenda.now()
+        world.person.arrive()
+        world.start()
+        beats = quiet = 0
+        while beats < self._longest and quiet < AFTER:
+            beats += 1
+            world.beat()
+            if world.house is None:
+                self._rise()
+            if beats % 17 == 0:
+                world.person.act()
+            if beats % 60 == 0:
+                outcome.by_hand += len(world.release_what_waits())
+            self._measure()
+            quiet = quiet + 1 if world.quiet() and world.told_truly() else 0
+        outcome.seconds = (world.agenda.now() - begun).total_seconds()
+        return self._judged()
+
+    def _rise(self) -> None:
+        self.outcome.crashed = True
+        self.world.pass_by(timedelta(seconds=self.down))
+        self._down_since += timedelta(seconds=self.down)
+        self.world.start()
+
+    def _written(self, count: int) -> None:
+        if count == self.strikes_at and self.run.fault != NONE:
+            self._struck_at, self._down_since = self.world.agenda.now(), timedelta(0)
+            self.outcome.struck = True
+            self.world.strike(self.fault)
+
+    def _measure(self) -> None:
+        if self._struck_at is not None and self.outcome.to_truth is None and self.world.told_truly():
+            self.outcome.to_truth = (self.world.agenda.now() - self._struck_at - self._down_since).total_seconds()
+
+    def _judged(self) -> Outcome:
+        outcome, world = self.outcome, self.world
+        case = world.case()
+        outcome.sentence = judged(case)
+        outcome.orders, outcome.blocks = len(world.ours()), sum(block.taker == world.user for block in case.ledger.blocks)
+        outcome.notes += world.notes
+        return outcome
+
+
+def perform(run: Run, mend: Mend | None = None, longest: int = LONGEST) -> Outcome:
+    """Perform one run in a directory of its own, and leave nothing of it; `mend` changes each life before its first tick."""
+    home = Path(tempfile.mkdtemp(prefix="faults-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None))
+    try:
+        course = _Course(run, home, mend, longest)
+        try:
+            return course.go()
+        finally:
+            course.world.close()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def quieten() -> None:
+    """Prepare a process that does nothing but runs: it tells no log, and what is loaded is no garbage."""
+    logger.remove()
+    gc.freeze()
+
+
+def cells() -> Iterator[tuple[str, str, str]]:
+    """Yield crash, fault and mode of the whole matrix: each fault alone and each crash alone first."""
+    for mode in MODES:
+        crashes = [str(point) for point in CRASHES[mode]]
+        faults = [fault.name for fault in FAULTS.values() if mode in fault.modes and fault.name != NONE]
+        yield from ((NEVER, fault, mode) for fault in faults)
+        yield from ((crash, NONE, mode) for crash in crashes)
+        yield from ((STRIKE, fault, mode) for fault in faults)
+    for mode in MODES:
+        crashes = [str(point) for point in CRASHES[mode]]
+        faults = [fault.name for fault in FAULTS.values() if mode in fault.modes and fault.name != NONE]
+        yield from ((crash, fault, mode) for crash, fault in product(crashes, faults))
+
+
+def fixed_set(seed: int = 7) -> list[Run]:
+    """Return the small set: every sort of fault and every crash point once at least, each with another, over all modes in turn."""
+    points: dict[str, list[str]] = {}
+    for mode, passed in CRASHES.items():
+        for place in passed:
+            points.setdefault(str(place), []).append(mode)
+    faults = [fault for fault in FAULTS.values() if fault.name != NONE]
+    found = []
+    for number, (point, modes) in enumerate(points.items()):
+        mode = modes[number % len(modes)]
+        fitting = [fault.name for fault in faults if mode in fault.modes]
+        found.append(Run(point, fitting[number * 5 % len(fitting)], mode, seed + number))
+    met = {_sort_of(run.fault) for run in found}
+    for number, fault in enumerate(fault for fault in faults if _sort_of(fault.name) not in met):
+        modes = sorted(fault.modes)
+        found.append(Run((NEVER, STRIKE)[number % 2], fault.name, modes[number % len(modes)], seed + number))
+    return found
+
+
+def _sort_of(fault: str) -> str:
+    """Return a fault's name without the call that it meets."""
+    return fault.removesuffix(" create").removesuffix(" cancel").removesuffix(" request").removesuffix(" accept")
+
+
+def chosen(count: int, seed: int, only: str = "") -> list[Run]:
+    """Return so many runs: every cell of one fault or one crash alone, and of all the others as many as there is room for."""
+    words = [word for word in only.split("/") if word]
+    fitting = [cell for cell in cells() if all(any(word in part for part in cell) for word in words)]
+    alone = [cell for cell in fitting if NEVER in cell or NONE in cell or STRIKE in cell]
+    both = [cell for cell in fitting if cell not in set(alone)]
+    dice = random.Random(seed)
+    dice.shuffle(both)
+    dice.shuffle(alone)
+    found: list[Run] = []
+    turn = 0
+    while len(found) < count and fitting:
+        for crash, fault, mode in [*alone, *both][: count - len(found)]:
+            found.append(Run(crash, fault, mode, seed * 1000 + turn * 7 + dice.randrange(1_000_000)))
+        turn += 1
+    return found

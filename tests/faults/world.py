@@ -1,0 +1,259 @@
+"""A world for one run: an exchange that survives, a person beside the daemon, and the daemon's lives one after the other."""
+
+import atexit
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from tempfile import mkdtemp
+
+from errors import JournalError
+from events import Event
+from journal import Journal
+from journal.schema import StateLock
+from paper.engine import Engine
+from paper.exchange import AccountSpec, PaperExchange
+from paper.makers import MakerModel
+from paper.record import order_row
+from paper.rows import OrderRow
+from paper.rules import Rules
+from paper.server import ServerPolicy
+from paper.server_gate import GatePolicy
+from strategy import StrategyConfig
+from trade_lifecycle import TradeState
+
+from tests.faults.clockwork import Agenda, Crash
+from tests.faults.crash import STRIKE, JournalWatch, Reaper
+from tests.faults.faults import Fault
+from tests.faults.house import KEY, SECRET, House, Ways, held_by_books
+from tests.faults.judge import Case, is_ours
+from tests.faults.market import START, SmallMarket
+from tests.faults.person import Person
+from tests.faults.plans import Plan
+from tests.faults.pushes import Crier, Mood
+from tests.faults.wire import Wire
+
+BEAT = timedelta(seconds=1)
+DESK = 4711
+CASH = Decimal(1_000_000)
+Mend = Callable[[House], None]
+
+
+class World:
+    """An exchange, its market and its people; `live` runs the daemon in it until the run is over."""
+
+    def __init__(self, home: Path, plan: Plan, seed: int, reaper: Reaper, *, mend: Mend | None = None) -> None:
+        """`mend` changes each new life before its first tick: what a test breaks on purpose."""
+        self.plan, self.rng, self._home, self._mend = plan, random.Random(seed), home, mend
+        self.agenda, self.feed = Agenda(START), SmallMarket(seed)
+        engine = Engine(self.feed, Rules(), START)
+        engine.hire(MakerModel(seed=seed, fastest_answer=timedelta(seconds=1), slowest_answer=timedelta(seconds=3)))
+        self.exchange = PaperExchange(engine, self.feed, self.agenda)
+        self.exchange.open_accounts([AccountSpec(name="house", key=KEY, secret=SECRET, cash=CASH)])
+        self.user = self.exchange.credentials[0].user
+        self.wire = Wire(self.exchange, self.agenda, random.Random(seed + 1), ServerPolicy(gate=GatePolicy(rate_limits=True)))
+        self.crier = Crier(self.exchange, self.user, self.agenda, random.Random(seed + 3))
+        self.crier.mood = self.usual_mood = Mood.OFF if seed % 5 < 2 else Mood.WELL
+        self.ways = Ways(self.agenda, self.wire, self.crier)
+        self.person = Person(self.exchange, self.user, plan.structure, random.Random(seed + 2))
+        self.reaper = reaper
+        self.watch = JournalWatch(reaper, self._written)
+        self.house: House | None = None
+        self.desk: int | None = None
+        self.ahead = timedelta(0)
+        self.lives, self.writes = 0, 0
+        self.healed_at = START
+        self.damage_next = self.locked_next = False
+        self.on_write: Callable[[int], None] = lambda _count: None
+        self.down = timedelta(0)
+        self.notes: list[str] = []
+
+    # ---- time
+
+    def beat(self) -> None:
+        """Let a second pass for everybody; a daemon that dies in it stays dead until it is started."""
+        try:
+            self.agenda.run_to(self.agenda.now() + BEAT)
+        except Crash:
+            self.bury()
+        self.exchange.catch_up()
+        self.exchange.settle()
+
+    def pass_by(self, span: timedelta) -> None:
+        """Let time pass without a daemon; a long span in one leap."""
+        self.agenda.run_to(self.agenda.now() + min(span, timedelta(seconds=10)))
+        self.exchange.catch_up()
+        self.agenda.run_to(self.agenda.now() + max(span - timedelta(seconds=10), timedelta(0)))
+        self.exchange.catch_up()
+        self.exchange.settle()
+
+    # ---- lives
+
+    def start(self, strategies: Sequence[StrategyConfig] | None = None) -> None:
+        """Begin a life over what the last one left on the disk."""
+        home = self._home / f"life-{self.lives}"
+        if not home.exists():
+            _new_journal(home)
+        if self.locked_next:
+            self._try_locked(home)
+        if self.damage_next:
+            self._damage(home / "journal.db")
+        self.house = House(home, self.ways, self.watch, strategies or [self.plan.strategy], self.ahead)
+        self.desk = self.house.context.opened.journal.desk
+        if self._mend is not None:
+            self._mend(self.house)
+
+    def die(self) -> None:
+        """Kill the daemon where it stands."""
+        if self.house is not None:
+            raise Crash("killed")
+
+    def bury(self) -> None:
+        """Keep of a dead daemon what its disk holds at this instant, and nothing else."""
+        house, self.house = self.house, None
+        if house is None:
+            return
+        self.lives += 1
+        after = self._home / f"life-{self.lives}"
+        after.mkdir()
+        for file in house.home.iterdir():
+            if file.is_file() and not file.name.endswith("-shm"):
+                shutil.copy(file, after / file.name)
+        house.let_go()
+        shutil.rmtree(house.home)
+
+    def listens(self) -> None:
+        """Have streams, whatever the seed says."""
+        if self.usual_mood is Mood.OFF:
+            self.crier.mood = self.usual_mood = Mood.WELL
+
+    def strike(self, fault: Fault) -> None:
+        """Let a fault strike, and heal when its time is over; the daemon dies with it if that is where it is to die."""
+        fault.strike(self)
+        self.healed_at = self.agenda.now() + timedelta(seconds=fault.lasts)
+        if fault.lasts:
+            self.agenda.at(self.healed_at, self.heal)
+        self.reaper.reach(STRIKE, "", "")
+
+    def heal(self) -> None:
+        """Let everything work again."""
+        self.wire.clear()
+        if self.crier.mood is not self.usual_mood:
+            self.crier.turn(self.usual_mood)
+        self.exchange.engine.faults.pop(self.user, None)
+        self.feed.frozen_at = None
+        self.ahead, self.watch.refusals = timedelta(0), 0
+        if self.house is not None:
+            self.house.clock.ahead = self.ahead
+
+    # ---- looking
+
+    def ours(self) -> list[OrderRow]:
+        """Return our orders in the exchange's ledger, blocks included."""
+        orders = self.exchange.engine.accounts[self.user].orders.values()
+        rows = (order_row(order) for order in orders)
+        return [row for row in rows if self.desk is not None and is_ours(row, self.user, self.desk)]
+
+    def held(self) -> dict[str, Decimal]:
+        """Return what our orders have come to by the ledger, signed coins by option; what was exercised is gone."""
+        held: dict[str, Decimal] = {}
+        exercised = {row.symbol for row in self.exchange.engine.exercises}
+        for row in self.ours():
+            if row.symbol not in exercised:
+                held[row.symbol] = held.get(row.symbol, Decimal(0)) + row.side.sign * row.filled
+        return {symbol: qty for symbol, qty in held.items() if qty != 0}
+
+    def told_truly(self) -> bool:
+        """Tell whether the daemon's books are those of the ledger: what is held, and which orders still work."""
+        house = self.house
+        if house is None:
+            return False
+        standing = {str(row.client_id) for row in self.ours() if not row.state.final and row.client_id is not None}
+        live = len([record for record in house.context.executor.ledger.live() if not record.block])
+        return held_by_books(house) == self.held() and live >= len(standing) and house.context.executor.unresolved == 0
+
+    def quiet(self) -> bool:
+        """Tell whether the daemon has traded and has nothing more to do, in a world in which everything works again."""
+        house = self.house
+        if house is None or house.context.lifecycle.active:
+            return False
+        if not house.context.lifecycle.trades and house.context.opened.journal.needs_attention is None:
+            return False
+        board = self.exchange.engine.board
+        asked = any(board.requests[number].user == self.user for number in board.active)
+        return not asked and not house.context.executor.ledger.live() and self.agenda.now() >= self.healed_at
+
+    def release_what_waits(self) -> list[int]:
+        """Do as a person who finds at the venue that a quarantined trade's holding is there; return which were let go on."""
+        house = self.house
+        if house is None:
+            return []
+        waiting = [trade.number for trade in house.context.lifecycle.active if trade.state is TradeState.QUARANTINED]
+        for number in waiting:
+            house.manage(number)
+        return waiting
+
+    def case(self) -> Case:
+        """Return what the judge is to look at."""
+        return Case(
+            ledger=self.exchange.engine.image(),
+            user=self.user,
+            desk=-1 if self.desk is None else self.desk,
+            wish=self.plan.structure,
+            left=dict(self.person.orders),
+            feed=self.feed,
+            at=self.agenda.now(),
+        )
+
+    def close(self) -> None:
+        """Let go of everything."""
+        if self.house is not None:
+            self.house.let_go()
+            self.house = None
+        self.wire.close()
+
+    # ---- the disk
+
+    def _written(self, events: Sequence[Event]) -> None:
+        self.writes += 1
+        self.on_write(self.writes)
+
+    def _try_locked(self, home: Path) -> None:
+        """See that a second daemon refuses to start while the first one holds the journal."""
+        self.locked_next = False
+        lock = StateLock(home / "journal.lock")
+        try:
+            House(home, self.ways, self.watch, [self.plan.strategy], self.ahead).let_go()
+        except JournalError:
+            return
+        finally:
+            lock.release()
+        self.notes.append("started over a journal that another process holds")
+
+    def _damage(self, file: Path) -> None:
+        """Flip one bit of the journal or of its log."""
+        self.damage_next = False
+        log = file.with_name("journal.db-wal")
+        target = log if log.exists() and log.stat().st_size > 4096 and self.rng.random() < 0.5 else file
+        content = bytearray(target.read_bytes())
+        place = self.rng.randrange(len(content) // 2, len(content))
+        content[place] ^= 1 << self.rng.randrange(8)
+        target.write_bytes(content)
+
+
+def _new_journal(home: Path) -> None:
+    """Lay a new journal where a first life begins: making one takes longer than half a run, and draws its desk number by chance."""
+    template = _TEMPLATES.get("journal")
+    if template is None:
+        template = _TEMPLATES["journal"] = Path(mkdtemp(prefix="faults-", dir=home.parent.parent))
+        atexit.register(shutil.rmtree, template, ignore_errors=True)
+        lock = StateLock(template / "journal.lock")
+        lock.remember(DESK, 0)
+        Journal(template / "journal.db", lock).close()
+        lock.release()
+    shutil.copytree(template, home)
+
+
+_TEMPLATES: dict[str, Path] = {}
