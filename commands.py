@@ -30,7 +30,7 @@ def handlers_of(context: TradingContext) -> Mapping[Verb, Handler]:
         Verb.WITHDRAW_KILL: lambda _: kill.withdraw(PERSON),
         Verb.REDUCE: lambda _: _ordered(states, TradingState.REDUCING),
         Verb.HALT: lambda _: _ordered(states, TradingState.HALTED),
-        Verb.ACTIVATE: lambda _: _activated(states),
+        Verb.ACTIVATE: lambda command: _activated(states, command.target),
         Verb.RECONCILE: lambda _: _reconcile(reconciler),
     }
 
@@ -112,16 +112,20 @@ def _ordered(states: TradingStates, state: TradingState) -> str:
     return f"the account is {states.state} until --activate"
 
 
-def _activated(states: TradingStates) -> str:
-    left = states.activate("a person asked for it")
-    holds = "".join(f"\nstill holds: {cause}" for cause in left)
+def _activated(states: TradingStates, cause: str) -> str:
+    """Take a person's own cause back, or overrule a rule's until it has itself seen all well; say what still holds."""
+    if cause:
+        states.overrule(cause, "a person overruled it")
+    else:
+        states.activate("a person asked for it")
+    holds = "".join(f"\nstill holds: {each} (--activate '{each.name}' overrules it)" for each in states.causes)
     return f"the account is {states.state}{holds}"
 
 
 def _reconcile(reconciler: Reconciler) -> str:
     reconciler.due("a person asked for it")
-    standing = "\n".join(f"{found.kind}: {found.said}" for found in reconciler.standing)
-    return f"a comparison with the venue begins; the last one found {standing or 'no difference'}"
+    standing = "".join(f"\n{found.kind}, {found.subject}: {found.said}" for found in reconciler.standing)
+    return f"a comparison with the venue begins; the last one found{standing or ' no difference'}"
 
 
 def _acknowledge(context: TradingContext, command: Command) -> str:  # noqa: ARG001 - every handler takes its command

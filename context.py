@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from exchanges.coincall.client_mm import CoincallMakerClient
 from exchanges.coincall.client_rfq import CoincallRFQClient
 from exchanges.coincall.gateway import CoincallAccount, CoincallMarket, CoincallOrders
 from exchanges.coincall.gateway_maker import CoincallMaker
-from exchanges.coincall.gateway_mm import CoincallDeadMan
+from exchanges.coincall.gateway_mm import CoincallDeadMan, CoincallProtection
 from exchanges.coincall.gateway_rfq import CoincallRFQ
 from exchanges.coincall.transport import Transport
 from execution_quality import QualityBook
@@ -78,6 +78,8 @@ class TradingContext:
     safety: Safety
     notifier: Notifier
     maker: RFQMaker | None
+    protection: CoincallProtection
+    underlyings: Callable[[], Sequence[str]]
 
     def close(self, timeout: float) -> None:
         """Let what is on its way to the venue finish, book what came of it, then let go of everything, within timeout (real seconds)."""
@@ -196,6 +198,8 @@ def build_context(
         safety=safety,
         notifier=notifier,
         maker=maker,
+        protection=CoincallProtection(CoincallMakerClient(links.transport)),
+        underlyings=lambda: _underlyings(lifecycle, strategies),
     )
 
 

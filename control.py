@@ -5,6 +5,7 @@ A file needs no port and no password: who may write the state directory may comm
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ from loguru import logger
 from clock import monotonic, pause, wall_now
 
 _LOOK_AGAIN = 0.05  # real seconds
+KEPT = 3600.0  # real seconds that an answer waits for whoever asked
 
 
 class Verb(StrEnum):
@@ -84,6 +86,7 @@ class ControlBox:
         """Return what waits, oldest first, and forget it; what cannot be read is moved aside and logged."""
         if not self._dir.is_dir():
             return ()
+        self._forget_old_answers()
         commands = []
         for file in sorted(self._dir.glob("*.json")):
             try:
@@ -93,6 +96,13 @@ class ControlBox:
                 logger.error("command not understood file={} reason={}", file, error)
                 file.replace(file.with_suffix(".bad"))
         return commands
+
+    def _forget_old_answers(self) -> None:
+        """Drop answers for which nobody has come."""
+        for file in self._dir.glob("*.answer"):
+            with suppress(OSError):
+                if file.stat().st_mtime < wall_now().timestamp() - KEPT:
+                    file.unlink()
 
     def answer(self, taken: Taken, answer: Answer) -> None:
         """Leave the answer to a command; nobody may be waiting for it any more."""

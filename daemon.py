@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -24,6 +25,7 @@ from dead_man import OnStop
 from domain import AccountSnapshot, Basis, Greeks, Severity
 from errors import JournalError
 from events import AccountMarked
+from exchanges.coincall.wire_mm import ProtectionTerms
 from paper_process import PaperProcess
 from workers import ThreadPool
 
@@ -84,6 +86,7 @@ class Daemon:
             context.alerts.alert(Severity.CRITICAL, "journal damaged", context.opened.damage, "read docs/runbook.md, then --acknowledge")
         heed_attention(context)
         context.reads.run(context.transport.measure_skew, self._skew_known)
+        self._protect()
         context.monitor.on_update(self._tell_account, "account story")
         context.monitor.on_update(self._throw_if_signalled, "kill signal")
         settings = context.settings
@@ -153,6 +156,25 @@ class Daemon:
             coalesce=True,
             max_instances=1,
             misfire_grace_time=None,
+        )
+
+    def _protect(self) -> None:
+        """Set the venue's protection of marked orders, where settings ask for it."""
+        settings, context = self._context.settings, self._context
+        if settings.mmp_interval is None:
+            return
+        freeze = settings.mmp_frozen if settings.mmp_frozen > ZERO else None
+        terms = ProtectionTerms(window=settings.mmp_interval, freeze=freeze, qty_limit=settings.mmp_qty, delta_limit=settings.mmp_delta)
+        for underlying in context.underlyings():
+            context.writes.run(partial(context.protection.protect, underlying, terms), partial(self._protected, underlying))
+
+    def _protected(self, underlying: str, outcome: Exception | None) -> None:
+        if outcome is None:
+            logger.info("market-maker protection set underlying={}", underlying)
+            return
+        said = f"the market-maker protection of {underlying} was not set: {outcome}"
+        self._context.alerts.alert(
+            Severity.WARNING, "protection not set", said, "orders marked mmp are refused; ask the venue, or unset it"
         )
 
     # ---- what the schedule brings, on the tick thread

@@ -63,10 +63,12 @@ class KillSwitch:
         clock: Clock,
         alerts: Alerts,
         policy: KillPolicy,
+        armed_for: timedelta = ARMED_FOR,
     ) -> None:
         self._trades, self._ledgers, self._flatness, self._rule = trades, tuple(ledgers), flatness, rule
         self._journal, self._clock, self._alerts = journal, clock, alerts
         self._declared = self._policy = policy
+        self._armed_for = armed_for
         self._stage: KillStage | None = None
         self._since: datetime | None = None
         self._armed_at: datetime | None = None
@@ -99,7 +101,7 @@ class KillSwitch:
             said = f"armed by {by}"
             self._journal.append(KillSwitchMoved(at=now, stage=KillStage.ARMED, said=said, by=by, policy=self._policy))
             self._armed_at = now
-            logger.warning("kill switch armed by={} for={:.0f}s", by, ARMED_FOR.total_seconds())
+            logger.warning("kill switch armed by={} for={:.0f}s", by, self._armed_for.total_seconds())
         return "\n".join(self._plan(now))
 
     def confirm(self, by: str) -> str:
@@ -108,11 +110,13 @@ class KillSwitch:
         if self.thrown:
             raise ValueError(f"the kill switch is thrown already ({self._reason})")
         if self._armed_at is None:
-            raise ValueError("the kill switch is not armed: arm it first, read what it will do, then confirm")
+            raise ValueError("the kill switch is not armed: arm it first (--kill), read what it will do, then say --kill --yes")
         if not self._armed(now):
             ago = (now - self._armed_at).total_seconds()
             self._armed_at = None
-            raise ValueError(f"the kill switch was armed {ago:.0f} s ago, which is more than {ARMED_FOR.total_seconds():.0f}: arm it again")
+            raise ValueError(
+                f"the kill switch was armed {ago:.0f} s ago, which is more than {self._armed_for.total_seconds():.0f}: arm it again"
+            )
         return self.throw(by, "confirmed")
 
     def throw(self, by: str, reason: str) -> str:
@@ -263,7 +267,7 @@ class KillSwitch:
         logger.warning("kill switch left={}", "; ".join(left) or "nothing: flat")
 
     def _plan(self, now: datetime) -> Iterator[str]:
-        until = (self._armed_at or now) + ARMED_FOR
+        until = (self._armed_at or now) + self._armed_for
         yield f"armed until {until:%H:%M:%S} UTC, {(until - now).total_seconds():.0f} s from now; confirmed, this happens:"
         yield "  no strategy enters any more, and what is still working to open is cancelled"
         yield f"  {_DOES[self._policy]} (TRADER_KILL_POLICY={self._policy})"
@@ -276,7 +280,7 @@ class KillSwitch:
     # ---- the record
 
     def _armed(self, now: datetime) -> bool:
-        return self._armed_at is not None and now <= self._armed_at + ARMED_FOR
+        return self._armed_at is not None and now <= self._armed_at + self._armed_for
 
     def _move(self, event: KillSwitchMoved) -> None:
         """Journal a move that is made whether it can be written or not: a full disk must not keep anyone from stopping."""

@@ -55,7 +55,9 @@ WORDS: Mapping[str, Word] = {
     "withdraw_kill": Word(Verb.WITHDRAW_KILL, None, "put the kill switch back, thrown or armed"),
     "reduce": Word(Verb.REDUCE, None, "open nothing more on this account until --activate; exits go on"),
     "halt": Word(Verb.HALT, None, "send nothing but cancels and what a person orders until --activate; exits stop too"),
-    "activate": Word(Verb.ACTIVATE, None, "lift --reduce and --halt, and what rules have tightened"),
+    "activate": Word(
+        Verb.ACTIVATE, "[CAUSE]", "take --reduce and --halt back, or overrule the rule CAUSE; says what still holds the account"
+    ),
     "reconcile": Word(Verb.RECONCILE, None, "compare all orders, fills and positions with the venue now"),
     "acknowledge": Word(Verb.ACKNOWLEDGE, None, "let a running daemon open trades again after a damaged journal or broken books"),
 }
@@ -88,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     add("--paper-speed", metavar="X", help="how much faster than the wall the embedded exchange and the daemon run")
     add("--env-file", type=Path, metavar="PATH", help="settings file (default: .env where there is one)")
     add("--profile", type=Path, metavar="PATH", help="a TOML file of settings")
-    add("--dry-run", action="store_true", help="all strategies: real market data, simulated fills, no order sent")
+    add("--dry-run", action="store_true", help="all strategies and makers: real market data, simulated fills, no order sent")
     add("--live", action="store_true", help="yes, trade real money (needed with TRADING_ENVIRONMENT=production)")
     add("--check", action="store_true", help="check settings, strategies and journal, and exit")
     add("--doctor", action="store_true", help=doctor.HELP["doctor"])
@@ -117,6 +119,8 @@ def _add_words(line: argparse.ArgumentParser) -> None:
         flag = f"--{name.replace('_', '-')}"
         if word.about is None:
             add(flag, action="store_const", const="", help=word.text)
+        elif word.about.startswith("["):
+            add(flag, nargs="?", const="", metavar=word.about.strip("[]"), help=word.text)
         else:
             add(flag, metavar=word.about, help=word.text)
     add("--qty", metavar="COINS", help="with --adopt: how much of it (default: all that nobody here manages)")
@@ -239,7 +243,8 @@ def _makers(asked: argparse.Namespace, strategies: Sequence[StrategyConfig]) -> 
     unknown = [f"--maker {name}: unknown; there are {', '.join(names) or 'none'}" for name in asked.maker if name not in names]
     if problems or unknown:
         raise ConfigError([*problems, *unknown])
-    return tuple(policy for policy in policies if policy.name in asked.maker)
+    chosen = (policy for policy in policies if policy.name in asked.maker)
+    return tuple(replace(policy, dry_run=True) if asked.dry_run else policy for policy in chosen)
 
 
 def _from_file(path: Path) -> Sequence[StrategyFactory]:

@@ -1,21 +1,23 @@
-"""The requests that may be quoted, and the account's open quotes: told unasked where there are streams, asked for where there are none.
+"""What may be quoted: requests, options, and the account's open quotes; told where there are streams, asked for where there are none.
 
 Its one rule: quotes that are not known to be ours are another program's, and left alone, unless the user says that there is none.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from loguru import logger
 
 from clock import Clock
-from domain import RequestPush, RFQQuote, RFQStatus, Severity
+from domain import Option, RequestPush, RFQQuote, RFQStatus, Severity
 from own_quotes import QuoteDesk
 from ports import Alerts, IoPool
 from quote_records import QuoteDirectory, QuoteGateway
 
 LONGEST = timedelta(hours=1)  # a request lives so long (API 8.1)
+RELIST, RELIST_AGAIN = timedelta(minutes=1), timedelta(seconds=5)  # between two lists of options, and after one that failed
+BLIND = 2  # times in a row that a list cannot be had before a person is called
 MISSED = 2  # lists in a row that lack a request before it counts as over: they lag (API 15, 14)
 
 
@@ -30,15 +32,16 @@ class Rounds:
 
 @dataclass(slots=True)
 class _Round:
-    """One list: when it was last asked for, whether its answer is on the way, and whether it could be had the last time."""
+    """One list: its name, when it was last asked for, whether its answer is on the way, how often in a row it could not be had."""
 
+    name: str
     asked_at: datetime | None = None
     asking: bool = False
-    failed: bool = False
+    failed: int = 0
 
-    def due(self, now: datetime, every: timedelta) -> bool:
-        """Tell whether it should be asked for now; one that failed waits five times as long."""
-        wait = every * 5 if self.failed else every
+    def due(self, now: datetime, every: timedelta, again: timedelta) -> bool:
+        """Tell whether it should be asked for now; one that failed waits for `again` at least."""
+        wait = every if self.failed == 0 else max(every, again)
         return not self.asking and (self.asked_at is None or now >= self.asked_at + wait)
 
 
@@ -64,7 +67,7 @@ class RequestsToQuote:
         self._known: dict[str, RequestPush] = {}
         self._missed: dict[str, int] = {}
         self._over: dict[str, datetime] = {}
-        self._requests, self._own = _Round(), _Round()
+        self._requests, self._own = _Round("requests"), _Round("open quotes")
         self._foreign: frozenset[str] = frozenset()
         quotes.on_taken = self.over
 
@@ -96,9 +99,10 @@ class RequestsToQuote:
     def step(self, now: datetime) -> None:
         """Ask for the lists that are due; never blocks."""
         usual = self._rounds.streaming if self._streaming() else self._rounds.every
-        if self._requests.due(now, usual):
+        again = self._rounds.every * 5
+        if self._requests.due(now, usual, again):
             self._ask(self._requests, now, self._directory.requests, self._listed)
-        if self._own.due(now, usual if self._quotes.live else max(usual, self._rounds.idle)):
+        if self._own.due(now, usual if self._quotes.live else max(usual, self._rounds.idle), again):
             self._ask(self._own, now, self._directory.open_quotes, self._own_listed)
         self._known = {name: each for name, each in self._known.items() if now < each.expires_at}
         self._over = {name: end for name, end in self._over.items() if now < end}
@@ -113,14 +117,20 @@ class RequestsToQuote:
         def done(answer: Sequence[object] | Exception) -> None:
             this.asking = False
             if isinstance(answer, Exception):
-                if not this.failed:
-                    logger.warning("quoting: a list cannot be had reason={}", answer)
-                this.failed = True
+                self._failed(this, answer)
                 return
-            this.failed = False
+            this.failed = 0
             take(answer, now)
 
         self._reads.run(work, done)
+
+    def _failed(self, this: _Round, error: Exception) -> None:
+        this.failed += 1
+        if this.failed == 1:
+            logger.warning("quoting: {} cannot be listed reason={}", this.name, error)
+        if this.failed >= BLIND:
+            hint = "what streams tell is answered meanwhile; an account without access to quoting needs it from the venue, or no --maker"
+            self._alerts.alert(Severity.WARNING, "quoting blind", f"{this.name} cannot be listed: {error}", hint)
 
     def _listed(self, answer: Sequence[object], began: datetime) -> None:
         listed = {each.request_id: each for each in answer if isinstance(each, RequestPush)}
@@ -156,3 +166,33 @@ class RequestsToQuote:
             self._own.asked_at = None  # look again at once
 
         self._urgent.run(lambda: self._gateway.cancel(quote_id), done)
+
+
+class ListedOptions:
+    """The listed options of the underlyings that are quoted; one that is not among them has the list asked for anew, by a worker."""
+
+    def __init__(self, listed: Callable[[str], Sequence[Option]], reads: IoPool, clock: Clock) -> None:
+        self._list, self._reads, self._clock = listed, reads, clock
+        self._known: dict[str, Mapping[str, Option]] = {}
+        self._asked: dict[str, datetime] = {}
+
+    def known(self, underlyings: Sequence[str], symbols: Collection[str]) -> Mapping[str, Option]:
+        """Return what is known to be listed by symbol; has the list made anew where one of the symbols is not in it."""
+        for underlying in underlyings:
+            known = self._known.get(underlying, {})
+            ours = [symbol for symbol in symbols if symbol.startswith(underlying)]
+            asked, now = self._asked.get(underlying), self._clock.now()
+            if not all(symbol in known for symbol in ours) and (asked is None or now >= asked + RELIST):
+                self._asked[underlying] = now
+                self._ask(underlying)
+        return {symbol: option for name in underlyings for symbol, option in self._known.get(name, {}).items()}
+
+    def _ask(self, underlying: str) -> None:
+        def done(answer: Sequence[Option] | Exception) -> None:
+            if isinstance(answer, Exception):
+                logger.warning("listed options unknown underlying={} reason={}", underlying, answer)
+                self._asked[underlying] = self._clock.now() - RELIST + RELIST_AGAIN
+                return
+            self._known[underlying] = {option.symbol: option for option in answer}
+
+        self._reads.run(lambda: self._list(underlying), done)

@@ -31,21 +31,21 @@ from domain import (
 )
 from domain.quoting import MADE, QuotingPolicy
 from errors import ConfigError, JournalError, RiskDenied
-from events import LegPlan
+from events import AnyEvent, LegPlan, StrategyChanged
 from lifecycle_manager import LifecycleManager
 from own_quotes import QuoteDesk
-from ports import IoPool
+from ports import IoPool, JournalWriter
 from quote_execution import Wish, WishBoard
 from quote_limits import Stake, within
 from quote_pricing import Pricing, either_way, moved, plans, price, suits
 from quote_records import Offer
-from quote_requests import RequestsToQuote
+from quote_requests import ListedOptions, RequestsToQuote
 from trade_lifecycle import TradeLifecycle, TradeState
 
 LOOK = timedelta(milliseconds=200)  # between two looks at a request that is not answered
 AGAIN = timedelta(seconds=5)  # after an answer was taken back, before the same request is answered again
 MOST_TRIES = 20
-RELIST = timedelta(minutes=1)
+PAUSED, STOPPED, RUNNING = "paused", "stopped", "running"  # as strategies are
 _NUMBERS = re.compile(r"[\d.+-]+")
 WAITING = frozenset({TradeState.PENDING_OPEN, TradeState.OPENING})
 
@@ -99,13 +99,14 @@ class RFQMaker:
         lifecycle: LifecycleManager,
         clock: Clock,
         state: Callable[[], TradingState] = lambda: TradingState.ACTIVE,
+        journal: JournalWriter | None = None,
     ) -> None:
         self.policies = tuple(policies)
         self._board, self._market, self._lifecycle, self._clock, self._state = board, market, lifecycle, clock, state
+        self._journal = journal
         self._answers: dict[str, _Answer] = {}
         self._paused: dict[str, str] = {}
-        self._listed: dict[str, Mapping[str, Option]] = {}
-        self._relisted: dict[str, datetime] = {}
+        self._listed = ListedOptions(market.get_option_instruments, board.reads, clock)
         self._not_before: dict[str, datetime] = {}
         self._tries: dict[str, int] = {}
         self._said: dict[tuple[str, str], str] = {}
@@ -113,16 +114,41 @@ class RFQMaker:
         lifecycle.on_closed(self._ended)
         for policy in self.policies:
             lifecycle.bind(policy.name, policy.exit_conditions)
+            does = "DRY RUN: it only tells what it would offer" if policy.dry_run else "it answers requests"
+            logger.info("maker {} on {}: {}", policy.name, ", ".join(policy.underlyings), does)
 
     # ---- what people and streams ask
 
     def pause(self, name: str, reason: str = "a person paused it") -> None:
-        """Answer nothing more by a policy and take back what it offers; its trades stay managed."""
-        self._paused[name] = reason
+        """Answer nothing more by a policy and take back what it offers, also after a restart; its trades stay managed.
 
-    def resume(self, name: str) -> None:
-        """Answer by a policy again."""
+        Raises JournalError; it holds even then, until the restart.
+        """
+        self._paused[name] = reason
+        self._record(name, PAUSED, reason)
+
+    def stop(self, name: str, reason: str) -> None:
+        """Retire a policy: as pause, said to be for good."""
+        self._paused[name] = reason
+        self._record(name, STOPPED, reason)
+
+    def resume(self, name: str, reason: str = "a person resumed it") -> None:
+        """Answer by a policy again. Raises JournalError: then it stays as it is."""
+        self._record(name, RUNNING, reason)
         self._paused.pop(name, None)
+
+    def restore(self, events: Iterable[AnyEvent]) -> None:
+        """Find in the journal which policies a person has paused or stopped in an earlier life."""
+        latest = {event.strategy: event for event in events if isinstance(event, StrategyChanged)}
+        for policy in self.policies:
+            found = latest.get(policy.name)
+            if found is not None and found.state != RUNNING:
+                self._paused[policy.name] = found.reason
+                logger.warning("maker {} is {} because {}: it answers nothing until --resume", policy.name, found.state, found.reason)
+
+    def _record(self, name: str, state: str, reason: str) -> None:
+        if self._journal is not None:
+            self._journal.append(StrategyChanged(at=self._clock.now(), strategy=name, state=state, reason=reason))
 
     def why_not(self, name: str) -> Mapping[str, str]:
         """Return why the requests that a policy does not answer are not, by request."""
@@ -223,7 +249,7 @@ class RFQMaker:
 
     def _refusal(self, policy: QuotingPolicy, request: RequestPush, account: AccountSnapshot) -> str | None:
         """Answer a request by a policy; say why not where it cannot be done."""
-        options = self._options(policy, request)
+        options = self._listed.known(policy.underlyings, [leg.symbol for leg in request.legs])
         suited = suits(policy, request.legs, options, account.now)
         if not suited.ok:
             return suited.reason
@@ -324,29 +350,6 @@ class RFQMaker:
             if open_ and rest and trade.number != besides:
                 offered.append([_stake(leg.option, leg.side, qty, seen) for leg, qty in rest])
         return held, offered
-
-    def _options(self, policy: QuotingPolicy, request: RequestPush) -> Mapping[str, Option]:
-        """Return the listed options of a policy's underlyings; where a leg is not among them the list is asked for anew, by a worker."""
-        for underlying in policy.underlyings:
-            known = self._listed.get(underlying, {})
-            ours = [leg.symbol for leg in request.legs if leg.symbol.startswith(underlying)]
-            if all(symbol in known for symbol in ours):
-                continue
-            asked, now = self._relisted.get(underlying), self._clock.now()
-            if asked is None or now >= asked + RELIST:
-                self._relisted[underlying] = now
-                self._list(underlying)
-        return {symbol: option for name in policy.underlyings for symbol, option in self._listed.get(name, {}).items()}
-
-    def _list(self, underlying: str) -> None:
-        def done(answer: Sequence[Option] | Exception) -> None:
-            if isinstance(answer, Exception):
-                logger.warning("listed options unknown underlying={} reason={}", underlying, answer)
-                self._relisted[underlying] = self._clock.now() - RELIST + AGAIN
-                return
-            self._listed[underlying] = {option.symbol: option for option in answer}
-
-        self._board.reads.run(lambda: self._market.get_option_instruments(underlying), done)
 
     def _say(self, policy: QuotingPolicy, request: RequestPush, reason: str) -> None:
         key = policy.name, request.request_id

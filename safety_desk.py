@@ -132,6 +132,7 @@ def _kill_switch(around: Surroundings, states: TradingStates) -> KillSwitch:
         clock=around.clock,
         alerts=around.alerts,
         policy=around.settings.kill_policy,
+        armed_for=_paced(around.clock, 60, 30),
     )
 
 

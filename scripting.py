@@ -71,7 +71,7 @@ def assembled(
     opened = open_journal(home, SystemClock(), None if settings.journal_url is None else settings.journal_url.get_secret_value())
     exchange = None
     try:
-        exchange = _exchange(settings, home)
+        exchange = _exchange(settings, home, makes_markets=bool(policies))
         clock = SystemClock() if exchange is None else exchange.clock()
         if settings.paper_speed != 1:
             logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets, market_now=clock.now)
@@ -95,7 +95,7 @@ def let_go(context: TradingContext, exchange: PaperProcess | None) -> None:
             exchange.stop(1.0)
 
 
-def _exchange(settings: Settings, home: Path) -> PaperProcess | None:
+def _exchange(settings: Settings, home: Path, *, makes_markets: bool) -> PaperProcess | None:
     if not settings.embedded:
         return None
     key, secret = settings.api_key.get_secret_value(), settings.api_secret.get_secret_value()
@@ -108,7 +108,7 @@ def _exchange(settings: Settings, home: Path) -> PaperProcess | None:
         state_dir=home / "exchange",
         log_file=settings.log_dir / "paper_exchange.log",
         account=f"trader:{key}:{secret}:{settings.paper_cash}",
-        makes_markets=settings.countdown is not None or settings.mmp_interval is not None,
+        makes_markets=makes_markets or settings.countdown is not None or settings.mmp_interval is not None,
     )
     exchange = PaperProcess(plan)
     exchange.start()

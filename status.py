@@ -105,7 +105,7 @@ def lines_of(status: Status, running: str) -> Iterator[str]:
     for held in status.holding:
         yield f"state       {held.state} since {_time(held.at)} by {held.cause or held.by}: {held.reason}"
     for found in status.differences:
-        yield f"difference  {found.kind} since {_time(found.at)}: {found.said} ({found.action})"
+        yield f"difference  {found.kind} since {_time(found.at)}, {found.subject}: {found.said} ({found.action})"
     yield ""
     for name, strategy in sorted(status.strategies.items()):
         yield from _strategy_lines(name, strategy, [trade for trade in status.trades if trade.strategy == name])

@@ -136,8 +136,8 @@ class TradeExecutor:
         if (known := self.ledger.get(name)) is not None and report.filled > known.reported:
             self.ledger.put(replace(known, reported=min(report.filled, known.new.qty)))
             self._collect_due = None
-        if report.status.final and not record.status.final:
-            self._ask(name, now)
+        if report.status.final and report.status is not OrderStatus.FILLED and not record.status.final:
+            self._ask(name, now)  # one that is filled is settled by its fills
         self._collect(now)
 
     def recheck(self) -> None:

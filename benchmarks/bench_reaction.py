@@ -77,7 +77,7 @@ def a_strategy() -> StrategyConfig:
         legs=vertical_spread(0.01, "C", 0.4, 0.2, dte=7),
         exit_conditions=[max_hold_hours(1 / 3600)],
         execution_mode="limit",
-        execution=ExecutionParams(fill_timeout_seconds=5, aggressive_buffer_pct=40, max_requote_rounds=3),
+        execution=ExecutionParams(fill_timeout_seconds=0.5, aggressive_buffer_pct=40, max_requote_rounds=1),
         max_concurrent_trades=1,
         check_interval_seconds=0.05,
     )
@@ -85,7 +85,8 @@ def a_strategy() -> StrategyConfig:
 
 def measured(home: Path, trades: int, *, push: bool) -> list[float]:
     """Run the daemon until so many trades have ended, and return its reactions."""
-    timings = Timings()
+    timings, stop = Timings(), threading.Event()
+    ended: list[object] = []
 
     def transport(settings: Settings, clock: Clock, base_url: str) -> Transport:
         credentials = Credentials(settings.api_key.get_secret_value(), settings.api_secret.get_secret_value())
@@ -104,8 +105,6 @@ def measured(home: Path, trades: int, *, push: bool) -> list[float]:
 
     settings = load_settings({"--state-dir": str(home)}, {"TRADER_LOG_DIR": str(home / "logs")})
     context, exchange = assembled(settings, home_of(settings), [a_strategy()], Wiring(transport=transport, streams=streams))
-    stop = threading.Event()
-    ended: list[object] = []
 
     def count(trade: object) -> None:
         ended.append(trade)

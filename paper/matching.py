@@ -152,9 +152,7 @@ class Matching:
             return
         holding.work(order, -lots)
         remargin(holding)
-        order.spent += lots * per_lot
-        order.fee += fee
-        order.realised += realised
+        order.spent, order.fee, order.realised = order.spent + lots * per_lot, order.fee + fee, order.realised + realised
         order.updated = trade.at
         account.trades.append(trade)
         if not order.left:

@@ -64,9 +64,9 @@ class CoincallMaker:
         quotes = tuple(self._in_our_time(quote) for quote in named if quote.request_id in {None, request_id})
         if any(quote.status is QuoteStatus.OPEN for quote in quotes):
             return OwnStanding(quotes=quotes, status=RFQStatus.ACTIVE)
-        status = listed_status(self._client, self._clock, request_id, since)
-        traded = status is RFQStatus.FILLED or any(quote.status is QuoteStatus.FILLED for quote in quotes)
-        block = block_on(self._client, request_id, since, Role.MAKER) if traded or not quotes else None
+        ours = any(quote.status is QuoteStatus.FILLED for quote in quotes)  # then no other list need say how the request ended
+        status = RFQStatus.FILLED if ours else listed_status(self._client, self._clock, request_id, since)
+        block = block_on(self._client, request_id, since, Role.MAKER) if status is RFQStatus.FILLED or not quotes else None
         return OwnStanding(quotes=quotes, status=status, block=block)
 
     # ---- inside

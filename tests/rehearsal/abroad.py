@@ -30,6 +30,7 @@ SETTINGS = {
     "COINCALL_API_SECRET_PAPER": "",
     "TRADER_MAX_DATA_AGE_SECONDS": "3",
     "TRADER_HTTP_TIMEOUT_SECONDS": "2",
+    "TRADER_STREAM_SILENCE_SECONDS": "3",
     "TRADER_LOG_LEVEL": "DEBUG",
 }
 
@@ -137,7 +138,8 @@ class Emigrant(Trader):
     """The daemon as on the testnet, with the other exchange in the testnet's place."""
 
     def __init__(self, home: Path, server: OtherServer, settings: Mapping[str, str] | None = None) -> None:
-        super().__init__(home, settings={**SETTINGS, "COINCALL_BASE_URL": server.url, **(settings or {})})
+        places = {"COINCALL_BASE_URL": server.url, "COINCALL_WS_URL": server.streams.url}
+        super().__init__(home, settings={**SETTINGS, **places, **(settings or {})})
         self.state = home / "state" / "testnet"
 
     def begin(self, plan: Plan, *, ready: bool = True) -> None:
@@ -244,7 +246,8 @@ def breaches(
         *block_breaches(world.desk, gate),
         *(f"touched what is not ours: {text}" for text in ledger.touched),
         *(f"nonsense sent: {code} for {symbol}" for code, symbol in ledger.refusals if code in NONSENSE),
-        *(f"badly signed: {text}" for text in server.bad_signatures),
+        *(f"badly signed: {text}" for text in (*server.bad_signatures, *server.streams.bad_signatures)),
+        *(f"nonsense said on a stream: {text}" for text in server.streams.nonsense),
         *(f"the exchange stumbled: {text}" for text in server.surprises),
     ]
 

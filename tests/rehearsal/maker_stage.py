@@ -9,12 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from events import AnyEvent, LegFilled, OrderIntended, OrderRefused, OrderSettled
+from events import AnyEvent, LegFilled, OrderIntended
 from paper.rows import MatchRow
 from trade_lifecycle import TradeLifecycle, TradeState
 
 from tests.contract.paper_server import Venue
-from tests.rehearsal.stage import LONG, NAME, Exchange, Trader, cast, until
+from tests.rehearsal.stage import LONG, NAME, Exchange, Trader, cast, ended, until
 
 AT = "/open/option/blocktrade"
 REQUEST, ACCEPT, RECEIVED, MINE = (
@@ -47,6 +47,7 @@ class Maker(Trader):
 
     def __init__(self, home: Path, exchange: Exchange, settings: Mapping[str, str], more: str = "exclusive=True,") -> None:
         super().__init__(home, exchange=exchange, settings=settings)
+        self.exchange = exchange
         self.file = home / "makers.py"
         self.file.write_text(MAKERS.format(more=more), encoding="utf-8")
 
@@ -74,14 +75,16 @@ class Maker(Trader):
 
 
 @contextmanager
-def a_stage(folder: Path, settings: Mapping[str, str], *options: str, more: str = "exclusive=True,") -> Iterator[tuple[Maker, "Taker"]]:
-    """Raise the curtain: an exchange whose only maker is the program, which does not run yet, and a taker."""
-    exchange = Exchange(
-        folder / "venue",
-        *("--no-rate-limits", "--no-makers", f"--market-maker={NAME}", "--rfq-one-quote"),
-        f"--account={':'.join(TAKER)}:1000000",
-        *options,
-    )
+def a_stage(
+    folder: Path, settings: Mapping[str, str], *options: str, more: str = "exclusive=True,", quotes: bool = True
+) -> Iterator[tuple[Maker, "Taker"]]:
+    """Raise the curtain: an exchange whose only maker is the program, which does not run yet, and a taker.
+
+    `quotes` tells whether the exchange lets the program quote.
+    """
+    allowed = (f"--market-maker={NAME}",) if quotes else ()
+    usual = ("--no-rate-limits", "--no-makers", "--rfq-one-quote", f"--account={':'.join(TAKER)}:1000000")
+    exchange = Exchange(folder / "venue", *usual, *allowed, *options)
     with cast(exchange):
         maker = Maker(folder / "trader", exchange, settings, more)
         with cast(maker):
@@ -129,16 +132,15 @@ def _mine(match: MatchRow, user: int) -> tuple[str, Decimal, Decimal, Decimal]:
     return match.symbol, sign * match.qty, match.price, match.taker_fee if taking else match.maker_fee
 
 
-def judged(maker: Maker, exchange: Exchange) -> None:
+def judged(trader: Trader, exchange: Exchange) -> None:
     """The journal holds the exchange's own trades to the last digit, each order has an end, and the books agree on every holding."""
-    books = exchange.ledger()
+    books, events = exchange.ledger(), trader.events()
     [user] = [account.user for account in books.cash if account.name == NAME]
     truth = {str(match.trade_id): _mine(match, user) for match in books.fills if user in (match.taker_user, match.maker_user)}
-    fills = [event.fill for event in maker.of(LegFilled)]
+    fills = [event.fill for event in events if isinstance(event, LegFilled)]
     assert {fill.id: (fill.symbol, fill.side.sign * fill.qty, fill.price, fill.fee) for fill in fills} == truth
     assert len(fills) == len(truth)
-    ended = {event.order for event in (*maker.of(OrderRefused), *maker.of(OrderSettled))}
-    assert {event.order for event in maker.of(OrderIntended)} == ended
+    assert {event.order for event in events if isinstance(event, OrderIntended)} == ended(events)
     assert books.earned == sum((-fill.side.sign * fill.qty * fill.price - fill.fee for fill in fills), Decimal(0))
-    held = {leg.option.symbol for trade in maker.trades() for leg in trade.legs if leg.held != 0}
+    held = {leg.option.symbol for trade in trader.trades() for leg in trade.legs if leg.held != 0}
     assert held == set(books.holdings)

@@ -175,6 +175,7 @@ class OtherExchange:
         self.races: dict[str, list[Race]] = {}
         self.planned_refusals: dict[str, list[int]] = {}
         self.on_create: Callable[[Order], None] = lambda _: None
+        self.on_change: Callable[[Order, Trade | None], None] = lambda _, __: None  # each change of an order, and the match that it was
         self._ids = itertools.count(1_900_000_000_000_000_123, 17)
         self._frozen_ms = 0
         self._touches: list[tuple[float, str, Decimal, Decimal]] = []
@@ -246,6 +247,7 @@ class OtherExchange:
             order_id = next(self._ids)
             order = Order(order_id, client_id or order_id, symbol, side, qty, price, False, self.now(), foreign=True)
             self.ledger.orders.append(order)
+            self.on_change(order, None)
             return order
 
     # ---- the judge
@@ -299,6 +301,7 @@ class OtherExchange:
                     self._go(order, now)
                 if order.state in WORKING and self.options[order.symbol].expiry <= now:
                     order.state, order.updated = EXERCISED, now
+                    self.on_change(order, None)
             for option in self.options.values():
                 if option.expiry <= now and not any(e.symbol == option.symbol for e in self.ledger.exercises):
                     self._settle(option, now)
@@ -360,6 +363,7 @@ class OtherExchange:
             order.updated = self.now()
             order.gone_at, order.late = self.now() + int(race.seconds * 1000), race.late
             order.state = PRE_CANCEL if race.seconds > 0 else CANCELED
+            self.on_change(order, None)
 
     def find(self, body: Mapping[str, object]) -> Order:
         """Return the visible order that a request names. Raises Refused 10575, 10584."""
@@ -395,6 +399,7 @@ class OtherExchange:
         self.ledger.orders.append(order)
         self._note_reach(order.symbol)
         self.on_create(order)
+        self.on_change(order, None)
         self._match(order, fresh=True)
         return order.order_id
 
@@ -455,16 +460,20 @@ class OtherExchange:
             order.state = PARTIAL
         self.cash -= qty * price * order.sign + fee
         self._note_reach(order.symbol)
+        self.on_change(order, self.ledger.trades[-1])
         return qty
 
     def _go(self, order: Order, now: int) -> None:
         """Take a cancel that is under way one step on; at its end a late fill comes first."""
         if order.gone_at is None or now < order.gone_at:
-            order.state = CANCELING
+            if order.state != CANCELING:
+                order.state = CANCELING
+                self.on_change(order, None)
             return
         self._execute(order, min(order.late, order.remaining), order.price)
         if order.state != FILLED:
             order.state = CANCELED
+            self.on_change(order, None)
 
     def _settle(self, option: Listed, now: int) -> None:
         held = sum((t.qty * t.order.sign for t in self.ledger.trades if t.order.symbol == option.symbol), ZERO)

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.rehearsal.other_exchange import OtherExchange, Refused
 from tests.rehearsal.other_rfq import BlockDesk
 from tests.rehearsal.other_rfq_wire import block_routed, of_blocks
+from tests.rehearsal.other_streams import OtherStreams
 from tests.rehearsal.other_wire import KEY, SECRET, Body, Token, envelope, prehash, routed, signed
 
 # ---- faults
@@ -65,11 +66,12 @@ CREATE, CANCEL = "order/create", "order/cancel/"
 
 
 class OtherServer:
-    """One listening socket for an exchange; may vanish and come back on the same port."""
+    """One listening socket for an exchange and one for its streams; both may vanish and come back on the same ports."""
 
     def __init__(self, exchange: OtherExchange) -> None:
         self.exchange = exchange
         self.desk = BlockDesk(exchange)
+        self.streams = OtherStreams(exchange, self.desk)
         self.answered: Callable[[str], None] = lambda _: None  # told of each path whose answer is on its way
         self.faults: list[Fault] = []
         self.chance: Callable[[str], Fault | None] = lambda _: None
@@ -99,6 +101,7 @@ class OtherServer:
 
     def vanish(self) -> None:
         """Refuse connections from now on, and break those that stand."""
+        self.streams.vanish()
         listener, self._server = self._server, None
         if listener is not None:
             listener.shutdown()
@@ -110,7 +113,8 @@ class OtherServer:
                 one.shutdown(socket.SHUT_RDWR)
 
     def restore(self) -> None:
-        """Listen, on the same port as before."""
+        """Listen, on the same ports as before."""
+        self.streams.restore()
         self._server = _Listener(("127.0.0.1", self.port), _Handler)
         self._server.owner = self
         self.port = self._server.server_address[1]
@@ -196,7 +200,10 @@ class _Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         fault = self._owner.fault_for(path)
         if fault is None:
-            self._send(*self._acted(method, path, params, encoding))
+            answer = self._acted(method, path, params, encoding)
+            if method == "POST":
+                self._owner.streams.let_ahead()
+            self._send(*answer)
             self._owner.answered(path)
             return
         if fault.kind is Kind.DELAY and not fault.acted:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from clock import pause
+from control import Command, ControlBox, Verb
 from trade_lifecycle import TradeState
 
 from tests.rehearsal.abroad import CALL, PUT, QTY, Plan, World, a_world, breaches, left_over
@@ -48,6 +49,15 @@ def said(world: World, *words: str) -> str:
     answer = world.trader.ask(*words)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return answer.stdout
+
+
+def ordered(world: World, verb: Verb, target: str = "") -> str:
+    """Give it a command by the file that the command line would leave; return what it answered."""
+    box = ControlBox(world.trader.state)
+    answer = box.wait(box.put(Command(verb=verb, target=target)), LONG)
+    assert answer is not None
+    assert answer.done, answer.said
+    return answer.said
 
 
 def opened(world: World, plan: Plan) -> None:
@@ -137,12 +147,12 @@ def test_l20_what_others_hold_is_named_left_alone_and_adopted_only_when_a_person
     world.trader.begin(Plan(entry=NEVER))
     world.trader.hear("books compared")
     pause(CERTAIN)
-    said(world, "--reconcile")
+    ordered(world, Verb.RECONCILE)
     world.trader.hear("difference found kind=position of others")
     world.trader.hear("difference found kind=order of others")
     wish = ("--adopt", CALL, "--strategy", "abroad", "--strategies-file", str(world.trader.home / "abroad.py"))
 
-    assert "position of others" in said(world, "--reconcile")
+    assert "position of others" in ordered(world, Verb.RECONCILE)
     until(lambda: world.trader.ask(*wish).returncode == 0, "what adopting would do is shown, once the option is known to be listed", LONG)
     assert (stranger.state, world.exchange.position(CALL), arrived(world)) == (NEW, Decimal("0.05"), 0)
     said(world, *wish, "--yes")
@@ -182,7 +192,7 @@ def test_l50_the_kill_switch_shows_first_then_pulls_all_that_is_ours_and_says_fl
     pulled = arrived(world)
     pause(A_WHILE)
     assert arrived(world) == pulled
-    said(world, "--withdraw-kill")
+    ordered(world, Verb.WITHDRAW_KILL)
     world.wait(lambda exchange: len(exchange.ledger.arrivals) > pulled, "it trades again")
     assert breaches(world) == []
 
@@ -202,20 +212,20 @@ def test_sigusr1_takes_back_what_rests_and_touches_nothing_else(world: World) ->
 
 
 def test_halted_sends_nothing_reducing_only_leaves_and_active_trades_again(world: World) -> None:
-    opened(world, Plan(hold=3, a_day=2))
+    opened(world, Plan(hold=5, a_day=2))
     before = arrived(world)
 
-    said(world, "--halt")
+    ordered(world, Verb.HALT)
     world.trader.hear("trade pending close", within=LONG)
     pause(A_WHILE)
     assert arrived(world) == before
-    said(world, "--reduce")
+    ordered(world, Verb.REDUCE)
     world.trader.hear("trade closed", within=LONG)
     closed = arrived(world)
     pause(A_WHILE)
     assert arrived(world) == closed
 
-    said(world, "--activate")
+    ordered(world, Verb.ACTIVATE)
     world.wait(lambda exchange: len(exchange.ledger.arrivals) > closed, "it trades again")
     assert breaches(world) == []
 
@@ -256,7 +266,7 @@ def test_margin_levels_are_told_and_beyond_the_last_nothing_is_opened(world: Wor
         world.exchange.cash = Decimal(700)
     world.trader.hear("reducing")
     before = arrived(world)
-    said(world, "--close", "1")
+    ordered(world, Verb.CLOSE, "1")
 
     until(lambda: arrived(world) == before + 2, "a close is not refused", LONG)
     assert breaches(world, side=2) == []

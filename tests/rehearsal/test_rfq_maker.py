@@ -13,7 +13,25 @@ from events import BlockQuoted, BlockQuoteEnded, BlockQuoteIntended
 from trade_lifecycle import TradeState
 
 from tests.rehearsal.maker_stage import CANCEL, MINE, POLL, QUOTE, Maker, Taker, a_stage, judged
-from tests.rehearsal.stage import NAME
+from tests.rehearsal.stage import NAME, Trader
+
+WRONG = """
+from domain.quoting import *
+
+def wide():
+    return QuotingPolicy(name="wide", width=Width(vol_points=-1))
+
+def odd():
+    return QuotingPolicy(name="x y", requote_share=-1)
+
+def none():
+    return 7
+
+def good():
+    return QuotingPolicy(name="good")
+
+STRATEGIES, MAKERS = [], [wide, odd, none, good]
+"""
 
 
 @pytest.fixture
@@ -162,3 +180,71 @@ def test_a_maker_whose_journal_was_lost_takes_its_old_quotes_back(stage: tuple[M
     assert taker.accept(request, taker.offered(maker, request)) == 0
     maker.reach(TradeState.OPEN)
     judged(maker, taker.exchange)
+
+
+# ---- what a person says
+
+
+@pytest.mark.parametrize("word", ["reduce", "halt", "kill"])
+def test_ct62_an_account_that_is_not_active_quotes_nothing_until_it_is(stage: tuple[Maker, Taker], word: str) -> None:
+    maker, taker = stage
+    maker.answer()
+    first = taker.ask()
+    taker.offered(maker, first)
+    for line in [["--kill"], ["--kill", "--yes"]] if word == "kill" else [[f"--{word}"]]:
+        assert maker.ask(*line).returncode == 0
+    maker.wait(lambda: not taker.offers(first), "its quote is taken back")
+    second = taker.ask(spread=True)
+    maker.hear(f"request not answered id={second}")
+    assert taker.offers(second) == []
+    assert maker.ask("--withdraw-kill" if word == "kill" else "--activate").returncode == 0
+    taker.offered(maker, second)
+
+
+def test_a_maker_that_is_paused_quotes_nothing_also_after_a_restart_and_says_so_until_it_is_resumed(stage: tuple[Maker, Taker]) -> None:
+    maker, taker = stage
+    maker.answer()
+    request = taker.ask()
+    taker.offered(maker, request)
+    assert maker.ask("--pause", "maker").returncode == 0
+    maker.wait(lambda: not taker.offers(request), "its quote is taken back")
+    maker.kill()
+    maker.answer()
+    maker.hear("maker maker is paused")
+    maker.hear(f"request not answered id={request}")
+    assert "maker (paused)" in maker.ask("--status").stdout
+    assert taker.offers(request) == []
+    assert maker.ask("--resume", "maker").returncode == 0
+    assert taker.accept(request, taker.offered(maker, request)) == 0
+    maker.reach(TradeState.OPEN)
+    judged(maker, taker.exchange)
+
+
+def test_a_dry_run_tells_what_it_would_offer_and_sends_nothing(stage: tuple[Maker, Taker]) -> None:
+    maker, taker = stage
+    maker.start("--strategies-file", str(maker.file), "--maker", "maker", "--dry-run")
+    request = taker.ask()
+    maker.hear("DRY RUN: it would be answered with sell")
+    assert (taker.offers(request), maker.trades()) == ([], ())
+
+
+def test_a_maker_on_the_embedded_exchange_may_quote_there(trader: Trader) -> None:
+    trader.start("--maker", "block_maker")
+    [ready] = trader.lines("daemon ready")
+    assert "strategies=none makers=block_maker" in ready
+    trader.hear("DRY RUN")
+    trader.hear("stream open name=options")
+    assert trader.lines("refused") == []
+
+
+def test_a_maker_that_is_unknown_or_wrong_starts_nothing_and_every_mistake_is_told(tmp_path: Path) -> None:
+    trader = Trader(tmp_path)
+    file = tmp_path / "wrong.py"
+    file.write_text(WRONG, encoding="utf-8")
+    told = trader.ask("--maker", "nobody")
+    assert (told.returncode, "there are block_maker" in told.stderr) == (2, True)
+    for more in ([], ["--check"]):
+        told = trader.ask("--strategies-file", str(file), "--maker", "good", *more)
+        assert told.returncode == 2
+        mistakes = ("wide: Width: vol_points", "odd: QuotingPolicy: name", "odd: QuotingPolicy: requote_share", "none: returned 7")
+        assert [each for each in mistakes if each not in told.stderr] == []

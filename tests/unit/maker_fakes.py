@@ -378,8 +378,15 @@ class MakerHouse:
         )
         board = Board(requests=requests, quotes=self.quotes, wishes=self.wishes, reads=self.pool)
         self.maker = RFQMaker(
-            self.policies, board=board, market=self.market, lifecycle=self.lifecycle, clock=self.clock, state=lambda: self.state
+            self.policies,
+            board=board,
+            market=self.market,
+            lifecycle=self.lifecycle,
+            clock=self.clock,
+            state=lambda: self.state,
+            journal=self.journal,
         )
+        self.maker.restore(self.journal.events)
 
     def restart(self, *policies: QuotingPolicy) -> "MakerHouse":
         """Die here, with all that is on its way; return the next life."""

@@ -19,7 +19,7 @@ from domain import (
     TradingState,
 )
 from domain.quoting import QuoteLimits, QuotingPolicy, RequestFilter, Width
-from errors import ExchangeRejected, ExchangeUnavailable, RiskDenied
+from errors import ExchangeRejected, ExchangeUnavailable, JournalError, RiskDenied
 from events import (
     BlockIntended,
     BlockQuoted,
@@ -31,6 +31,7 @@ from events import (
     OrderRefused,
     OrderSettled,
     RFQSent,
+    StrategyChanged,
     TradeCreated,
 )
 from execution_quality import QualityBook
@@ -188,6 +189,17 @@ def test_without_streams_the_lists_are_asked_for_and_a_push_is_quicker() -> None
     all_well(house)
 
 
+def test_a_list_that_cannot_be_had_calls_a_person_and_is_asked_for_again() -> None:
+    house = a_house()
+    house.venue.lists_fail = True
+    house.tick(5)
+    assert not house.alerts.about("quoting blind")
+    house.tick(20)
+    assert house.alerts.about("quoting blind")
+    house.venue.lists_fail = False
+    quoted(house)
+
+
 def test_news_of_our_own_requests_is_not_quoted() -> None:
     house = MakerHouse(PLAIN)
     house.venue.lists_fail = True
@@ -271,6 +283,30 @@ def test_an_answer_is_taken_back_when_a_greek_has_moved_beyond_its_limit(greek: 
     house.market.by_symbol[CALL.symbol] = replace(seen, greeks=seen.greeks.times(2))
     house.until(lambda: house.trade.state is TradeState.FAILED)
     assert greek in house.trade.reason
+    assert house.standing == []
+
+
+@pytest.mark.parametrize("word", ["pause", "stop"])
+def test_a_maker_that_a_person_set_still_answers_nothing_after_a_restart_until_it_is_resumed(word: str) -> None:
+    house = quoted()
+    getattr(house.maker, word)("maker", "a person asked for it")
+    house.until(lambda: not house.standing)
+    house = house.restart()
+    house.tick(20)
+    assert house.standing == []
+    house.maker.resume("maker", "a person asked for it")
+    quoted(house)
+    all_well(house)
+
+
+def test_l05_a_pause_that_cannot_be_journalled_holds_and_a_resume_that_cannot_be_is_none() -> None:
+    house = quoted()
+    house.journal.fail_on = (StrategyChanged,)
+    for act in (house.maker.pause, house.maker.resume):
+        with pytest.raises(JournalError):
+            act("maker", "a person asked for it")
+    house.until(lambda: not house.standing)
+    house.tick(10)
     assert house.standing == []
 
 
