@@ -80,6 +80,10 @@ def _adopt(context: TradingContext, command: Command) -> str:
     option = context.market.listed(command.target)
     if option is None:
         raise ValueError(f"{command.target} is not known to be listed yet: say it again in a few seconds")
+    if context.safety.kill.thrown:
+        raise ValueError("the kill switch is thrown: what is adopted now would be closed at once")
+    if strategy.dry_run:
+        raise ValueError(f"{strategy.name} is a dry run: it cannot manage what is really held")
     account, hand = context.monitor.snapshot(), context.lifecycle.by_hand
     there = context.safety.reconciler.surplus(command.target, account)
     wish = Adoption(

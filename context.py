@@ -40,7 +40,7 @@ from strategy import StrategyConfig, StrategyRunner, histories
 from trade_execution import TradeExecutor
 from trading_desk import Desk
 from trading_state import TradingStates
-from venue_desk import BuiltDesk, DeskBuilder, VenuePorts, WatchedJournal
+from venue_desk import BuiltDesk, DeskBuilder, VenuePorts, WatchedJournal, sighted
 from wiring import Links, StreamPlan, Wiring, linked
 from workers import Inbox, Pool
 
@@ -118,7 +118,7 @@ def build_context(
     states = TradingStates(recorded, clock, alerts)
     states.restore(kept)
     sight = Sight(
-        quote=lambda symbol: monitor.snapshot().quotes.get(symbol),  # noqa: PLW0108 - of the tick that is then, not of this one
+        quote=sighted(seen.market, pace, lambda symbol: monitor.snapshot().quotes.get(symbol)),
         state=lambda: states.state,
         ordered=lambda trade: trade.ordered,
         max_age=pace.market.max_age,
@@ -131,7 +131,7 @@ def build_context(
     live = desks.live
     feed = _fed(links, seen, live, clock, alerts, MAKERS_CHANNELS if policies else ())
     recorded.followers.append(feed.saw)
-    feed.connect(wiring.streams(StreamPlan(settings, clock, base_url, links.transport, seen.market.get_option_instruments, feed.hear)))
+    feed.connect(wiring.streams(StreamPlan(settings, clock, base_url, links.transport, seen.market.known_options, feed.hear)))
     monitor = PositionMonitor(seen.account, feed, links.inbox, clock, alerts, poll_interval=pace.poll, tick_interval=pace.tick)
     lifecycle = LifecycleManager(
         live=live.desk,

@@ -110,16 +110,17 @@ class DifferenceBook:
         ]
         if not self._written(*events):
             return
-        by_kind: dict[Difference, list[Found]] = {}
+        by_cause: dict[str, list[Found]] = {}
         for sighting in lasting:
             sighting.named = True
             found = sighting.found
             logger.info("difference found kind={} in={} said={} action={}", found.kind, found.subject, found.said, found.action)
-            by_kind.setdefault(found.kind, []).append(found)
-        for kind, found_now in by_kind.items():
+            by_cause.setdefault(f"difference: {found.kind}{f' {found.subject}' if found.stray else ''}", []).append(found)
+        for cause, found_now in by_cause.items():
+            kind = found_now[0].kind
             told = "; ".join(f"{found.subject}: {found.said}" for found in found_now[:_SHOWN])
             more = f"; and {len(found_now) - _SHOWN} more" if len(found_now) > _SHOWN else ""
-            self._alerts.alert(_SEVERITY[kind], f"difference: {kind}", f"{kind}: {told}{more} ({found_now[0].action})", _HINT[kind])
+            self._alerts.alert(_SEVERITY[kind], cause, f"{kind}: {told}{more} ({found_now[0].action})", _HINT[kind])
 
     def _missed(self, sighting: _Sighting, now: datetime) -> None:
         """Note that a difference is not there in a round; forget it once that has lasted too."""
@@ -147,7 +148,7 @@ def _ended(found: Found) -> str:
     return {
         D.FILL_MISSED: "it is booked",
         D.ORDER_LOST: "its end is known",
-        D.ORDER_UNKNOWN: "the venue lists it no more",
+        D.ORDER_UNKNOWN: "a person has seen it" if found.stray else "our books know its end, or the venue lists it no more",
         D.POSITION_SHORT: "the venue shows what our trades hold",
         D.POSITION_OF_OTHERS: "nothing beyond our trades' holdings is there",
         D.ORDER_OF_OTHERS: "none is open there any more",

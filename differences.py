@@ -4,16 +4,18 @@ It names each difference and what is done about it, and does nothing. What canno
 unsure: neither there nor gone. Cost: one look at each order, fill, position and leg.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from domain import ZERO, AccountSnapshot, ClientOrderId, Difference, Fill, OrderReport
-from order_ledger import OrderLedger, OrderRecord
+from domain import ZERO, AccountSnapshot, ClientOrderId, Difference, Fill, NewOrder, OrderReport
+from order_ledger import FROM_REPORT, OrderLedger, OrderRecord
 from past_orders import PastOrders
 from position_check import recent
 from trade_lifecycle import TradeLifecycle
+
+STRAY = "coins of trade"  # how the subject of coins begins that orders in our name traded for a trade that no book knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,11 @@ class Found:
     def key(self) -> tuple[Difference, str]:
         """Return what makes it the same difference in another round."""
         return self.kind, self.subject
+
+    @property
+    def stray(self) -> bool:
+        """Tell whether it is about coins that are ours by name and of no trade we know: it stands until a person has seen it."""
+        return self.kind is Difference.ORDER_UNKNOWN and self.subject.startswith(STRAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +90,15 @@ class Books:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What the venue told in one round: all open orders, the fills since the last round, and the account as it was after both."""
+    """What the venue told in one round: all open orders, the fills since the last round, and the account as it was after both.
+
+    `history` are the orders that had ended since the journal's last word, where that was asked for.
+    """
 
     orders: Sequence[OrderReport]
     fills: Sequence[Fill]
     account: AccountSnapshot
+    history: Sequence[OrderReport] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +110,50 @@ class Comparison:
     holdings: Mapping[str, Holding] = field(default_factory=dict)
 
 
-def compare(books: Books, told: Told) -> Comparison:
-    """Return how our books and what the venue told differ."""
+def compare(books: Books, told: Told, strays: Sequence[Found] = ()) -> Comparison:
+    """Return how our books and what the venue told differ; `strays` are those that stand from earlier rounds."""
     missed = tuple(_missed(books, told.fills))
+    forgotten = tuple(_forgotten(books, told))
     holdings = _holdings(books, told.account)
     unsure = _unsure(books, told.account) | {each.fill.symbol for each in missed if each.fill is not None}
+    unsure |= {each.order.symbol for each in forgotten if each.order is not None}
+    stray = {each.key: each for each in (*strays, *_strays(books, told))}.values()
     found = (
         *missed,
         *_unknown(books, told.orders),
+        *forgotten,
+        *stray,
         *_lost(books, told.orders),
         *_of_others(books, told.orders),
-        *(each for symbol, holding in holdings.items() if symbol not in unsure for each in _positions(holding)),
+        *(each for symbol, holding in holdings.items() if symbol not in unsure for each in _positions(holding, stray)),
         *_expired(books),
     )
     return Comparison(found, frozenset(unsure), holdings)
+
+
+def recovered(books: Books, report: OrderReport, fills: Sequence[Fill] = ()) -> OrderRecord | None:
+    """Return an order of ours that no book knows as the books would have it; None where its trade is not known or has no such leg.
+
+    What of the venue's `fills` its trade has booked already counts as booked.
+    """
+    name = report.client_id
+    trade = None if name is None else books.trade(name.trade)
+    price = report.avg_price if report.price is None else report.price
+    if name is None or trade is None or trade.simulated or name.leg >= len(trade.legs) or price is None:
+        return None
+    leg = trade.legs[name.leg]
+    side = leg.side.opposite if name.purpose.reduces else leg.side
+    if (leg.option.symbol, side) != (report.symbol, report.side):
+        return None
+    booked = _booked(trade, report, fills)
+    return OrderRecord(
+        new=NewOrder(client_id=name, instrument=leg.option, side=side, qty=report.qty, price=price, reduce_only=name.purpose.reduces),
+        sent_at=report.created_at or books.started,
+        order_id=report.order_id,
+        booked=sum((fill.qty for fill in booked), ZERO),
+        booked_value=sum((fill.qty * fill.price for fill in booked), ZERO),
+        booked_fee=sum((fill.fee for fill in booked), ZERO),
+    )
 
 
 def _missed(books: Books, fills: Sequence[Fill]) -> Iterator[Found]:
@@ -144,17 +185,79 @@ def _unknown(books: Books, orders: Sequence[OrderReport]) -> Iterator[Found]:
         if name is None or not _ours(books, report):
             continue
         record = books.order(name)
-        if record is not None and record.live:
+        if record is not None and record.live and books.ledger.get(name) is not None:
             continue
         known = "our books do not know it" if record is None else f"our books hold it for {record.refused or record.status}"
         yield Found(
             kind=Difference.ORDER_UNKNOWN,
             subject=f"order {name}",
             said=f"{_said(report)}, {report.filled} filled, is open at the venue in our name, and {known}",
-            action="cancelled: its name proves it ours, and nobody manages it; what it filled and no trade has counts as others'",
+            action="cancelled: its name proves it ours, and nobody manages it; what it filled is booked if its trade is known",
             trade=name.trade,
             order=report,
         )
+
+
+def _ended_unknown(books: Books, told: Told) -> Iterator[tuple[ClientOrderId, OrderReport]]:
+    """Yield what filled in our name and has ended, and of which no book knows that it was ever at the venue."""
+    for report in told.history:
+        name = report.client_id
+        if name is None or not _ours(books, report) or not report.status.final or report.filled == 0:
+            continue
+        record, trade = books.order(name), books.trade(name.trade)
+        if record is not None and (record.live or record.order_id is not None):
+            continue
+        if trade is None or not _counted(trade, report, told.fills):
+            yield name, report
+
+
+def _booked(trade: TradeLifecycle, report: OrderReport, fills: Sequence[Fill]) -> Collection[Fill]:
+    """Return the fills of an order that its trade has booked, each once."""
+    return {fill.id: fill for fill in fills if fill.order_id == report.order_id and fill.id in trade.seen}.values()
+
+
+def _counted(trade: TradeLifecycle, report: OrderReport, fills: Sequence[Fill]) -> bool:
+    """Tell whether a trade has booked an order whose record was dropped since: all its fills, or its report in their place."""
+    of_report = f"{FROM_REPORT}{report.order_id}-"
+    if any(seen.startswith(of_report) for seen in trade.seen):
+        return True
+    return sum((fill.qty for fill in _booked(trade, report, fills)), ZERO) >= report.filled
+
+
+def _forgotten(books: Books, told: Told) -> Iterator[Found]:
+    """Name what filled in our name for a trade that we know, though our journal does not know the order any more."""
+    for name, report in _ended_unknown(books, told):
+        if books.order(name) is not None or recovered(books, report) is not None:
+            yield Found(
+                kind=Difference.ORDER_UNKNOWN,
+                subject=f"order {name}",
+                said=f"{_said(report)} filled {report.filled} in our name, and our books do not know that it was ever at the venue",
+                action="taken into the books again; its fills go to its trade through the order path",
+                trade=name.trade,
+                sure=True,
+                order=report,
+            )
+
+
+def _strays(books: Books, told: Told) -> Iterator[Found]:
+    """Name the coins that were traded in our name for trades that no book knows; what such a trade gave back again is not counted."""
+    coins: dict[tuple[int, str], Decimal] = {}
+    names: dict[tuple[int, str], list[str]] = {}
+    for name, report in _ended_unknown(books, told):
+        if books.order(name) is None and recovered(books, report) is None:
+            key = name.trade, report.symbol
+            coins[key] = coins.get(key, ZERO) + report.side.sign * report.filled
+            names.setdefault(key, []).append(str(name))
+    for (trade, symbol), qty in coins.items():
+        if qty != 0:
+            yield Found(
+                kind=Difference.ORDER_UNKNOWN,
+                subject=f"{STRAY} {trade} in {symbol}",
+                said=f"{qty} {symbol} were traded by {', '.join(names[trade, symbol])}: ours by name, of no trade we know",
+                action="nothing is traded for them, and no trade begins, until a person says --acknowledge",
+                trade=trade,
+                sure=True,
+            )
 
 
 def _lost(books: Books, orders: Sequence[OrderReport]) -> Iterator[Found]:
@@ -212,7 +315,7 @@ def _unsure(books: Books, account: AccountSnapshot) -> set[str]:
     return unsure
 
 
-def _positions(holding: Holding) -> Iterator[Found]:
+def _positions(holding: Holding, strays: Collection[Found]) -> Iterator[Found]:
     shown = f"the venue shows {holding.shown}, our trades hold {holding.ours}"
     if holding.short > 0:
         yield Found(
@@ -222,7 +325,8 @@ def _positions(holding: Holding) -> Iterator[Found]:
             action="its trades are set aside for a person once it has lasted; nothing is traded for it",
         )
     elif holding.others != 0:
-        said = f"{shown}: {holding.others} are not ours"
+        ours = "; ".join(each.said for each in strays if each.subject.endswith(f" in {holding.symbol}"))
+        said = f"{shown}: {holding.others} are in no trade of ours; {ours}" if ours else f"{shown}: {holding.others} are not ours"
         yield Found(kind=Difference.POSITION_OF_OTHERS, subject=holding.symbol, said=said, action="seen, never touched; --adopt takes it")
 
 

@@ -43,6 +43,7 @@ class Flatness:
     def begin(self) -> None:
         """Begin to look: forget all that was seen another time."""
         self._others: dict[str, Decimal] = {}
+        self._given: dict[str, Decimal] = {}  # what had been handed over when others' share was last seen
         self._last_fill: datetime | None = None
         self.ask_anew()
 
@@ -62,14 +63,15 @@ class Flatness:
         for symbol, held in _held(known).items():
             if held != 0 and symbol not in busy:
                 self._others[symbol] = _shown(account, symbol) - held
+                self._given[symbol] = _given(known).get(symbol, ZERO)
 
     def doubts(self, trades: Sequence[TradeLifecycle], account: AccountSnapshot) -> tuple[str, ...]:
         """Say what keeps the venue from agreeing that nothing of the trades is left, and ask it what needs asking; empty if it agrees."""
         if not self._recent(account):
             return ("the venue's account is not known yet as of after the last fill",)
         theirs = dict.fromkeys((leg.option.symbol for trade in trades for leg in trade.legs), ZERO) | self._others
-        for leg in (leg for trade in trades for leg in trade.legs):
-            theirs[leg.option.symbol] += leg.side.sign * leg.handed_over
+        for symbol, given in _given(trades).items():
+            theirs[symbol] += given - self._given.get(symbol, ZERO)
         found = [
             f"the venue shows {shown:+f} {symbol}, which our books do not explain"
             for symbol, others in sorted(theirs.items())
@@ -115,6 +117,14 @@ def _held(trades: Iterable[TradeLifecycle]) -> Mapping[str, Decimal]:
         for leg in trade.legs:
             held[leg.option.symbol] = held.get(leg.option.symbol, ZERO) + leg.held
     return held
+
+
+def _given(trades: Iterable[TradeLifecycle]) -> Mapping[str, Decimal]:
+    given: dict[str, Decimal] = {}
+    for trade in trades:
+        for leg in trade.legs:
+            given[leg.option.symbol] = given.get(leg.option.symbol, ZERO) + leg.side.sign * leg.handed_over
+    return given
 
 
 def _shown(account: AccountSnapshot, symbol: str) -> Decimal:

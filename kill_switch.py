@@ -137,6 +137,9 @@ class KillSwitch:
         """Put the switch back, because a person says so; closes that were begun go on. Raises ValueError where it is not, JournalError."""
         now = self._clock.now()
         if not self.thrown and not self._armed(now):
+            if self._rule.holding:  # withdrawn before, and that could be written only half
+                self._rule.release(f"{by} withdrew the kill switch")
+                return "withdrawn"
             raise ValueError("the kill switch is neither thrown nor armed")
         if self._unwritten is not None:
             raise JournalError("that the kill switch was thrown is not written yet, so it is not put back")

@@ -57,6 +57,7 @@ _REMEMBERED = 2000
 _LOST_IN_A_ROW = 3
 
 Market = BookPush | IndexPush | ChainPush | TickerPush | TapePush
+Waiting = Market | PositionPush  # what is told again and again: it waits for the next tick, and only the newest counts
 
 
 class LiveFeed:
@@ -80,7 +81,7 @@ class LiveFeed:
         self._streams: Streams | None = None
         self._heard = heard
         self._turn = threading.Lock()
-        self._latest: dict[tuple[type, str, datetime | None], Market] = {}
+        self._latest: dict[tuple[type, str, datetime | None], Waiting] = {}
         self._following: Collection[Channel] = ()
         self._told: OrderedDict[ClientOrderId, None] = OrderedDict()
         self._untold: dict[ClientOrderId, tuple[float, datetime]] = {}
@@ -94,8 +95,8 @@ class LiveFeed:
         self._streams = streams
 
     def hear(self, push: Push) -> None:
-        """Take a push from any thread: news of our own wakes the tick, prices wait for it, and only the newest of each does."""
-        if isinstance(push, Market):
+        """Take a push from any thread: news of our orders wakes it; prices and holdings wait, the newest of each."""
+        if isinstance(push, Waiting):
             with self._turn:
                 self._latest[_key(push)] = push
         else:
@@ -140,8 +141,6 @@ class LiveFeed:
                 self._executor.pushed(report)
             case FillPush():
                 self._filled(push)
-            case PositionPush():
-                self._moved(push)
             case (
                 RequestPush(request_id=str() as request)
                 | QuotePush(quote=RFQQuote(request_id=str() as request))
@@ -155,8 +154,10 @@ class LiveFeed:
         for listener in self.on_news:
             listener(push)
 
-    def _price(self, push: Market) -> None:
+    def _price(self, push: Waiting) -> None:
         match push:
+            case PositionPush():
+                self._moved(push)
             case BookPush(book=book):
                 self._market.take_book(book)
             case IndexPush(underlying=underlying, price=price, at=at):
@@ -248,7 +249,7 @@ class LiveFeed:
                 streams.renew(each.name, reason)
 
 
-def _key(push: Market) -> tuple[type, str, datetime | None]:
+def _key(push: Waiting) -> tuple[type, str, datetime | None]:
     """Return what a price is of: of each, only the newest counts."""
     match push:
         case BookPush(book=book):
@@ -257,5 +258,5 @@ def _key(push: Market) -> tuple[type, str, datetime | None]:
             return ChainPush, underlying, expiry
         case IndexPush(underlying=underlying):
             return IndexPush, underlying, None
-        case TickerPush(symbol=symbol) | TapePush(symbol=symbol):
+        case TickerPush(symbol=symbol) | TapePush(symbol=symbol) | PositionPush(symbol=symbol):
             return type(push), symbol, None

@@ -6,13 +6,14 @@ live, what it may still fill counts as working. How long each is asked about bef
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from domain import ZERO, ClientOrderId, Fill, NewOrder, OrderReport, OrderStatus, OrderType, Purpose
 from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
 
 FROM_REPORT = "report-"
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +193,8 @@ class Pursuit:
     cancelling: bool = False
     cancelled_at: datetime | None = None
     unanswered: int = 0
+    told_until: datetime = NEVER
+    told: Decimal = ZERO
     unbooked_since: datetime | None = None
     final_since: datetime | None = None
     confirmed: bool = False
@@ -201,6 +204,15 @@ class Pursuit:
     def cancel_due(self, now: datetime, patience: Patience) -> bool:
         """Tell whether a cancel should go out now: none is on its way, and the last one is old."""
         return not self.cancelling and (self.cancelled_at is None or now >= self.cancelled_at + patience.cancel_again)
+
+    def heard(self, filled: Decimal, now: datetime, patience: Patience) -> None:
+        """Note that news tells of more coins filled than are known: the list of trades is read for them, for a while; news is no report."""
+        if filled > self.told or now >= self.told_until:
+            self.told, self.told_until = filled, now + patience.missing_fill
+
+    def expects_fills(self, booked: Decimal, now: datetime) -> bool:
+        """Tell whether the list of trades may show more of the order than is booked: the venue denies it, or news told of more."""
+        return self.absent_since is not None or (self.told > booked and now < self.told_until)
 
     def unanswered_again(self) -> str:
         """Note that a cancel was not answered; return how loud to say it: once, not each time of an outage."""
@@ -259,6 +271,16 @@ class OrderLedger:
         """Return our order that the venue calls order_id."""
         name = self._by_order_id.get(order_id)
         return None if name is None else self._records[name]
+
+    def named(self, name: ClientOrderId) -> bool:
+        """Tell whether the venue's own number of an order is known."""
+        record = self._records.get(name)
+        return record is not None and record.order_id is not None
+
+    def booked(self, name: ClientOrderId) -> Decimal:
+        """Return how many coins of an order are booked."""
+        record = self._records.get(name)
+        return ZERO if record is None else record.booked
 
     def of(self, trade: int, leg: int | None = None, purpose: Purpose | None = None) -> tuple[OrderRecord, ...]:
         """Return the orders of a trade, of one leg, of one purpose, oldest first."""

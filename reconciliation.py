@@ -1,6 +1,7 @@
 """Compares our books with the venue: at start, after every gap in what it tells, and at an interval.
 
 One round asks for all open orders and the fills since the last round, and takes the first account answer that is younger than both.
+The first ones after a start also ask for the orders that have ended: the venue still knows by our names what a journal may have lost.
 A read that fails makes the round void: nothing is concluded from what was not told. What is ours is booked or cancelled through
 the order path; what is others' is seen and never touched. Owned by the tick thread.
 """
@@ -15,10 +16,11 @@ from loguru import logger
 
 from clock import Clock
 from difference_book import DifferenceBook
-from differences import Books, Comparison, Found, Holding, Told, compare
+from differences import Books, Comparison, Found, Holding, Told, compare, recovered
 from domain import AccountSnapshot, ClientOrderId, Difference, Fill, OrderReport, Severity
-from errors import ExchangeRejected, RiskDenied
-from events import AnyEvent
+from doubts import Doubts, LookBack
+from errors import ExchangeRejected, JournalError, RiskDenied
+from events import AnyEvent, OrderAccepted, OrderIntended
 from lifecycle_manager import LifecycleManager
 from order_ledger import OrderLedger, OrderRecord
 from ports import Alerts, IoPool, JournalWriter, OrderGateway
@@ -43,13 +45,18 @@ class OrderPath(Protocol):
         """Book fills of our orders that nobody has booked, each once, whatever was believed of the order's end."""
         ...
 
+    def cancel(self, name: ClientOrderId, /) -> None:
+        """Want a live order gone, until it is."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
     """How often, and how long to wait before a difference is believed (`lag`), a void round is tried again, a slow one given up.
 
     Fills are read since the last round less `overlap`, by which the venue's list of them may lag behind. At start they are read since the
-    journal's last word, after a gap since its begin, at most `look_back`, and so again until `overlap` has passed.
+    journal's last word, after a gap since its begin, at most `look_back`, and so again until `overlap` has passed. The last word of a
+    journal that has lost a part says nothing: then they are read since `look_back`.
     """
 
     interval: timedelta = timedelta(seconds=60)
@@ -68,6 +75,14 @@ class _Round:
     told_at: datetime
     orders: Sequence[OrderReport] | None = None
     fills: Sequence[Fill] | None = None
+    history: Sequence[OrderReport] | None = ()
+
+    def told(self, account: AccountSnapshot) -> Told | None:
+        """Return all that was told, with an account that is younger than it; None while something is missing."""
+        young = account.valid and account.at is not None and account.at >= self.told_at
+        if not young or self.orders is None or self.fills is None or self.history is None:
+            return None
+        return Told(orders=self.orders, fills=self.fills, account=account, history=self.history)
 
 
 class Reconciler:
@@ -87,7 +102,7 @@ class Reconciler:
         alerts: Alerts,
         rhythm: Rhythm | None = None,
     ) -> None:
-        self._desk, self._gateway, self._path, self._lifecycle = desk, gateway, path, lifecycle
+        self._desk, self._gateway, self._path, self._lifecycle, self._journal = desk, gateway, path, lifecycle, journal
         self._reads, self._cancels, self._clock, self._alerts = reads, cancels, clock, alerts
         self._rhythm = rhythm or Rhythm()
         self._found = DifferenceBook(journal, alerts, self._rhythm.lag)
@@ -99,20 +114,34 @@ class Reconciler:
         self._void_rounds = 0
         self._cancelling: set[ClientOrderId] = set()
         self._comparison = Comparison()
+        self._back: LookBack | None = None
+        self._back_until = self._started
+        self._doubts = Doubts(alerts, self._started)
+        self._acknowledged: set[tuple[Difference, str]] = set()
         self.compared_at: datetime | None = None
         lifecycle.block_entries(BLOCK, "our books have not been compared with the venue since the start")
 
     # ---- what others ask
 
-    def restore(self, events: Iterable[AnyEvent]) -> None:
-        """Take up the differences that stood, and from when on fills may have been missed: the journal's last word."""
+    def restore(self, events: Iterable[AnyEvent], back: LookBack | None = None) -> None:
+        """Take up the differences that stood, and from when on something may have been missed: the journal's last word."""
         kept = tuple(events)
+        self._back, self._back_until = back, self._since_kept_until
         self._found.restore(kept)
         for found in self.standing:
             self._mind_number(found)
+        damaged = back is not None and back.damaged
+        self._doubts.restore(kept, damaged=damaged)
         if kept:
             earliest = self._started - self._rhythm.look_back
-            self._since = max(earliest, min(self._since, max(event.at for event in kept) - self._rhythm.overlap))
+            last = max(event.at for event in kept) - self._rhythm.overlap
+            self._since = earliest if damaged else max(earliest, min(self._since, last))
+
+    def acknowledge(self) -> None:
+        """Take note that a person has seen what the journal lost: coins in our name that no trade has stop nobody any more."""
+        self._acknowledged.update(found.key for found in self.standing if found.stray)
+        self._doubts.standing = False
+        self.due("a person has looked")
 
     @property
     def standing(self) -> Sequence[Found]:
@@ -159,18 +188,23 @@ class Reconciler:
         current = self._round
         if current is None:
             return
-        young = account.valid and account.at is not None and account.at >= current.told_at
-        if young and current.orders is not None and current.fills is not None:
-            self._conclude(current, Told(orders=current.orders, fills=current.fills, account=account))
+        if (told := current.told(account)) is not None:
+            self._conclude(current, told)
         elif now - current.begun_at > self._rhythm.patience:
-            missing = "no account answer" if current.orders is not None and current.fills is not None else "no answer"
+            missing = "no answer" if None in (current.orders, current.fills, current.history) else "no account answer"
             self._void(current, f"{missing} within {self._rhythm.patience.total_seconds():g} s")
 
     def _begin(self, now: datetime) -> None:
-        current, since = _Round(now, now), self._since
+        current, since, back = _Round(now, now), self._since, self._back
         self._round, self._again = current, False
         self._reads.run(self._gateway.open_orders, lambda answer: self._orders_told(current, answer))
         self._reads.run(lambda: self._gateway.fills(since), lambda answer: self._fills_told(current, answer))
+        if back is None or now > self._back_until:
+            return
+        current.history = None
+        self._reads.run(lambda: back.orders.orders(since), lambda answer: self._history_told(current, answer))
+        if self._doubts.standing and back.requests is not None:
+            self._reads.run(back.requests.open_requests, self._doubts.requests_told)
 
     def _orders_told(self, current: _Round, answer: Sequence[OrderReport] | Exception) -> None:
         if isinstance(answer, Exception):
@@ -183,6 +217,12 @@ class Reconciler:
             self._void(current, f"fills unknown: {answer}")
         else:
             current.fills, current.told_at = answer, self._clock.now()
+
+    def _history_told(self, current: _Round, answer: Sequence[OrderReport] | Exception) -> None:
+        if isinstance(answer, Exception):
+            self._void(current, f"ended orders unknown: {answer}")
+        else:
+            current.history, current.told_at = answer, self._clock.now()
 
     def _void(self, current: _Round, reason: str) -> None:
         """Conclude nothing from a round, and try again soon."""
@@ -203,20 +243,31 @@ class Reconciler:
             self._void_rounds = 0
         first, self.compared_at = self.compared_at is None, now
         books = self._books()
-        self._comparison = compare(books, told)
+        self._comparison = self._compared(books, told)
         for found in self._comparison.found:
             self._mind_number(found)
         self._found.take(self._comparison, now)
-        acted = self._act(books)
+        acted = self._act(books, told.fills)
         missing = any(found.kind is Difference.FILL_MISSED for found in (*self.standing, *self._found.suspected))
         if not missing and now >= self._since_kept_until:
             self._since = current.begun_at - self._rhythm.overlap
         self._judge_entries()
+        self._doubts.look(self._seen_now())
         soon = self._again or acted or bool(self._found.suspected)
         self._due_at = now + (self._rhythm.lag if soon else self._rhythm.interval)
         if first:
             counts = len(told.orders), len(told.fills), len(told.account.positions), len(books.trades), len(self._comparison.found)
             logger.info("books compared with the venue orders={} fills={} positions={} trades={} differences={}", *counts)
+
+    def _compared(self, books: Books, told: Told) -> Comparison:
+        """Compare; coins in our name that no trade has stand until a person has seen them, and then no more."""
+        comparison = compare(books, told, [found for found in self.standing if found.stray])
+        return replace(comparison, found=tuple(found for found in comparison.found if found.key not in self._acknowledged))
+
+    def _seen_now(self) -> list[Found]:
+        """Return the differences that stand and were there in the last round, as they were there."""
+        standing = {found.key for found in self.standing}
+        return [found for found in self._comparison.found if found.key in standing]
 
     def _books(self) -> Books:
         return Books(
@@ -245,16 +296,50 @@ class Reconciler:
         if found.kind is Difference.ORDER_UNKNOWN and found.trade is not None:
             self._lifecycle.number_after(found.trade)
 
-    def _act(self, books: Books) -> bool:
-        """Book the fills and cancel the orders that stand as ours and were seen just now; all else is only seen. Tell whether any was."""
-        there = {found.key for found in self._comparison.found}
-        ours = [found for found in self.standing if found.key in there and (found.fill is not None or found.order is not None)]
+    def _act(self, books: Books, fills: Sequence[Fill]) -> bool:
+        """Book the fills, and mind the orders, that stand as ours and were seen just now; all else is only seen. Tell whether any was."""
+        ours = [found for found in self._seen_now() if found.fill is not None or found.order is not None]
         for found in ours:
             if found.fill is not None:
                 self._book(books, found.fill)
             elif found.order is not None:
-                self._cancel(books, found.order)
+                self._mind(books, found.order, fills)
         return bool(ours)
+
+    def _mind(self, books: Books, report: OrderReport, fills: Sequence[Fill]) -> None:
+        """Know an order of ours again that the books have lost or given up, and have it gone if it still works."""
+        known = None if report.client_id is None else books.order(report.client_id)
+        lost = recovered(books, report, fills) if known is None else None
+        if lost is not None:
+            if self._taken_up(books, lost) and not report.status.final:
+                self._path.cancel(lost.client_id)
+            return
+        if known is not None and known.order_id is None:  # thought never to have arrived: from here on its fills find their trade
+            if books.ledger.get(known.client_id) is None:
+                books.past.learn(report.order_id, known.client_id)
+            else:
+                books.ledger.put(replace(known, order_id=report.order_id))
+            self._since = min(self._since, report.created_at or self._since)
+        if not report.status.final:
+            self._cancel(report.client_id)
+
+    def _taken_up(self, books: Books, lost: OrderRecord) -> bool:
+        """Write an order as if it had never been lost, and leave it and its fills to the order path; tell whether it is written."""
+        name, at = lost.client_id, lost.sent_at
+        accepted = OrderAccepted(at=at, order=str(name), order_id=lost.order_id or "")
+        try:
+            self._journal.append(OrderIntended(at=at, order=str(name), new=lost.new), accepted)
+        except JournalError as error:
+            said = f"cannot write order {name} again: {error}"
+            self._alerts.alert(Severity.CRITICAL, "journal", said, "it is tried again at the next comparison")
+            return False
+        trade = books.trade(name.trade)
+        seen = frozenset[str]() if trade is None else trade.seen
+        if not books.ledger.of(name.trade):
+            self._path.revive(books.past.of(name.trade), seen)
+        self._path.revive([lost], seen)
+        logger.warning("order taken up again id={} order={}: the journal had lost it", name, lost.order_id)
+        return True
 
     def _book(self, books: Books, fill: Fill) -> None:
         record = books.owner_of(fill.order_id)
@@ -265,17 +350,9 @@ class Reconciler:
             self._path.revive(books.past.of(trade.number), trade.seen)
         self._path.missed([fill])
 
-    def _cancel(self, books: Books, report: OrderReport) -> None:
-        name = report.client_id
+    def _cancel(self, name: ClientOrderId | None) -> None:
         if name is None or name.desk != self._desk or name in self._cancelling:
             return
-        record = books.order(name)
-        if record is not None and record.order_id is None:  # thought never to have arrived: from here on its fills find their trade
-            if books.ledger.get(name) is None:
-                books.past.learn(report.order_id, name)
-            else:
-                books.ledger.put(replace(record, order_id=report.order_id))
-            self._since = min(self._since, report.created_at or self._since)
         self._cancelling.add(name)
         logger.warning("order cancelled id={} because nobody manages it", name)
         self._cancels.run(self._canceller(name), lambda outcome: self._cancelled(name, outcome))

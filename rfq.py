@@ -13,18 +13,7 @@ from loguru import logger
 
 from block_trades import BlockDesk
 from clock import Clock
-from domain import (
-    ExecutionMode,
-    ExecutionParams,
-    OptionLeg,
-    RFQFallback,
-    RFQParams,
-    RFQQuote,
-    RFQRequest,
-    Severity,
-    Verdict,
-    whole_lots,
-)
+from domain import ExecutionMode, ExecutionParams, OptionLeg, RFQFallback, RFQParams, RFQQuote, RFQRequest, Severity, Verdict, whole_lots
 from errors import (
     ConfigError,
     ExchangeRejected,
@@ -39,6 +28,7 @@ from events import BlockIntended, RFQEnded, RFQOpened, RFQQuoted, RFQSent
 from execution import Advance, Driver, ExecutionResult, Progress, RunLog, Scene, book_cost, leg_results
 from ports import Alerts, IoPool, RFQDirectory, RFQGateway
 from quote_gate import Judged, Judgement, judge
+from request_fate import UNCLAIMED, Claims, RequestFate
 from request_watch import ABANDONED, LATE, LOST, Looking, RequestWatch
 from rfq_story import Story, rebuilt, terms, told
 
@@ -62,7 +52,10 @@ class RFQResult(ExecutionResult):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Makers:
-    """Where quotes are asked for and taken on one venue; `directory` tells our open requests, `heard` when there was news of which."""
+    """Where quotes are asked for and taken on one venue; `directory` tells our open requests, `heard` when there was news of which.
+
+    `claims` writes the orders of a block that traded unknown to our books; without it a person is called.
+    """
 
     gateway: RFQGateway
     directory: RFQDirectory
@@ -70,6 +63,7 @@ class Makers:
     writes: IoPool
     reads: IoPool
     heard: Mapping[str, datetime] = field(default_factory=dict)
+    claims: Claims | None = None
 
 
 _UNASKED = RFQResult(mode=ExecutionMode.RFQ, success=False, reason="", legs=())
@@ -119,11 +113,13 @@ class RFQExecutor:
         asked = next((result for result in reversed(driven.results) if isinstance(result, RFQResult)), _UNASKED)
         return replace(asked, success=driven.success, reason=driven.reason, legs=driven.legs)
 
-    def begin(self, scene: Scene, log: RunLog, /) -> "RFQExecution":  # noqa: ARG002 - each step brings its own scene
+    def begin(self, scene: Scene, log: RunLog, /) -> "RFQExecution":
         """Begin an execution, or go on with one."""
         for event in log.written(RFQOpened):
             self.watch.know(event.request_id, event.expires_at)
-        return RFQExecution(self._makers, log, self._clock, self._alerts, self.watch)
+        makers = self._makers
+        fate = RequestFate(makers.gateway, makers.reads, self._clock, log, scene.trade.legs, makers.claims)
+        return RFQExecution(makers, log, self._clock, self._alerts, self.watch, fate)
 
     def forget(self, trade: int, /) -> None:
         """Drop nothing: what the venue may still list of an ended trade is dropped with time, by the watch."""
@@ -132,8 +128,8 @@ class RFQExecutor:
 class RFQExecution:
     """One trade's opening or close by a block trade. Answers of the venue are only kept as they come; steps decide on them."""
 
-    def __init__(self, makers: Makers, log: RunLog, clock: Clock, alerts: Alerts, watch: RequestWatch) -> None:
-        self._makers, self._log, self._clock, self._alerts, self._watch = makers, log, clock, alerts, watch
+    def __init__(self, makers: Makers, log: RunLog, clock: Clock, alerts: Alerts, watch: RequestWatch, fate: RequestFate) -> None:
+        self._makers, self._log, self._clock, self._alerts, self._watch, self._fate = makers, log, clock, alerts, watch, fate
         self._asking = self._polling = self._left = False
         self._answer: RFQRequest | Exception | None = None
         self._lost_at: datetime | None = None
@@ -199,6 +195,8 @@ class RFQExecution:
     def _ask(self, scene: Scene, story: Story) -> Advance:
         params, ended = scene.trade.params.rfq, story.ended
         if ended is not None:
+            if ended.outcome == UNCLAIMED:
+                raise InvariantBroken(ended.reason)
             if ended.outcome not in (UNSENT, LOST) or story.requests >= MOST_REQUESTS:
                 return Advance(progress=Progress.EXHAUSTED, reason=ended.reason)
             if scene.now < ended.at + timedelta(seconds=params.poll_seconds):
@@ -367,6 +365,8 @@ class RFQExecution:
         """Withdraw the request and journal its end once it is over, or once waiting for that would hold up what comes next."""
         withdrawal = self._makers.blocks.withdraw(opened.request_id)
         if not withdrawal.final and self._clock.now() < withdrawal.began + LATE:
+            return False
+        if withdrawal.final and not withdrawal.withdrawn and not self._fate.told(opened):
             return False
         if not withdrawal.final:
             message = f"request {opened.request_id} is not withdrawn yet; it cannot trade, since nothing of it is accepted"

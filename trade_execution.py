@@ -133,8 +133,8 @@ class TradeExecutor:
         name, now = record.client_id, self._clock.now()
         if record.order_id is None:
             self._write(OrderAccepted(at=now, order=str(name), order_id=report.order_id))
-        if (known := self.ledger.get(name)) is not None and report.filled > known.reported:
-            self.ledger.put(replace(known, reported=min(report.filled, known.new.qty)))
+        if not record.booked_otherwise and report.filled > max(record.reported, record.booked):
+            self._pursuit(name, now).heard(report.filled, now, self._patience)
             self._collect_due = None
         if report.status.final and report.status is not OrderStatus.FILLED and not record.status.final:
             self._ask(name, now)  # one that is filled is settled by its fills
@@ -176,7 +176,6 @@ class TradeExecutor:
     # ---- sending and cancelling
 
     def _send(self, order: NewOrder, decided_at: datetime) -> str:
-        """Send an order from a worker, if it has not waited too long for one."""
         self.door.in_time(order, decided_at, self._patience.send_within)
         return self._gateway.submit(order)
 
@@ -186,10 +185,12 @@ class TradeExecutor:
         pursuit.sending, pursuit.doubted_at = False, now
         match outcome:
             case str():
-                if (record := self.ledger.get(name)) is None or record.order_id != outcome:  # a push may have told it already
+                if not self.ledger.named(name):  # a push may have told it already
                     self._write(OrderAccepted(at=now, order=order, order_id=outcome))
             case DuplicateClientOrderId():
                 self.lose(name, f"the venue already has it: {outcome}", now)
+            case ExchangeRejected() | ExchangeUnavailable() if self.ledger.named(name):
+                self.lose(name, f"the venue had told of it, and now says: {outcome}", now)
             case ExchangeRejected() | ExchangeUnavailable():
                 retryable = isinstance(outcome, ExchangeUnavailable | TimestampRejected | CountdownElapsed)
                 self.refuse(name, str(outcome), now, retryable=retryable)
@@ -325,8 +326,8 @@ class TradeExecutor:
     # ---- booking fills
 
     def _collect(self, now: datetime) -> None:
-        missing = {name for name, pursuit in self._pursuits.items() if pursuit.absent_since is not None}
-        wanting = [record for record in self.ledger.live(block=False) if record.unbooked > 0 or record.client_id in missing]
+        told = {name for name, pursuit in self._pursuits.items() if pursuit.expects_fills(self.ledger.booked(name), now)}
+        wanting = [record for record in self.ledger.live(block=False) if record.unbooked > 0 or record.client_id in told]
         if not wanting or self._collecting or (self._collect_due is not None and now < self._collect_due):
             return
         self._collecting, self._collect_due = True, now + self._patience.sweep
@@ -375,8 +376,6 @@ class TradeExecutor:
         self._alerts.alert(severity, "fills missing from the trade list", *unlisted(record, fill))
         if fill is not None:
             self._book(record.client_id, fill, now)
-
-    # ---- journal
 
     def _write(self, *events: OrderEvent | LegFilled) -> bool:
         """Journal events as one, then believe them; tell whether they are written. Intents that cannot be written raise.

@@ -11,13 +11,14 @@ from alerts import AlertDesk
 from block_trades import BlockDesk
 from clock import Clock
 from config import Settings
-from domain import ExecutionMode, OrderBook, Purpose
+from domain import ExecutionMode, OrderBook, Purpose, Quote
 from errors import DataNotFresh
 from events import AnyEvent, Event
 from execution import ExecutionResult, Executor
 from execution_desk import DeskRules, ExecutionDesk
 from execution_log import ExecutionLog, Run
 from execution_quality import QualityBook, sentence
+from execution_watch import merged
 from journal import Journal
 from leg_orders import LegOrders
 from limit_execution import LimitExecutor
@@ -51,7 +52,30 @@ class WatchedJournal:
         self._journal.append(*events)
         for event in events:
             for follower in self.followers:
-                follower(cast("AnyEvent", event))
+                _shown(follower, cast("AnyEvent", event))
+
+
+def sighted(market: MarketData, pace: Pace, known: Callable[[str], Quote | None]) -> Callable[[str], Quote | None]:
+    """Return how the order gate sees an option: as of the last tick, with the best prices of its own book where that is fresh.
+
+    What an executor prices by a fresh book must not be measured by an older chain: in a crash that would refuse the way out.
+    """
+
+    def quote(symbol: str) -> Quote | None:
+        seen = known(symbol)
+        try:
+            return None if seen is None else merged(seen.option, seen, market.book(symbol, max_age=pace.book_age))
+        except DataNotFresh:
+            return seen
+
+    return quote
+
+
+def _shown(follower: Callable[[AnyEvent], object], event: AnyEvent) -> None:
+    try:
+        follower(event)
+    except Exception:  # noqa: BLE001 - what is written is believed, whatever goes wrong with those who only follow it
+        logger.exception("follower of the journal failed event={}", type(event).__name__)
 
 
 @dataclass(frozen=True, slots=True)

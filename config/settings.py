@@ -180,7 +180,7 @@ class Settings(BaseModel):
         """WebSocket address; None where the embedded exchange will say it once it listens."""
         hosts = HOSTS.get(self.environment)
         beside = None if self.given_base_url is None else self.given_base_url.replace("http", "ws", 1)
-        return self.given_ws_url or (beside if hosts is None else hosts.stream)
+        return self.given_ws_url or beside or (None if hosts is None else hosts.stream)
 
     @property
     def api_key(self) -> SecretStr:

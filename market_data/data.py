@@ -39,6 +39,7 @@ class MarketData:
     ) -> None:
         cadence = cadence or Cadence()
         self._reader, self._pool, self._clock, self._max_age = reader, pool, clock, cadence.max_age
+        self._listing: set[str] = set()
         self._told_index: dict[str, tuple[Decimal, datetime]] = {}
         self._still = Stillness(clock, alerts, cadence.frozen_after)
         self._chains = Watch("chain", self._fetch_chain, pool, clock, alerts, cadence)
@@ -88,12 +89,19 @@ class MarketData:
 
     def listed(self, symbol: str) -> Option | None:
         """Return a listed option by its symbol; None where it is not listed, or not known yet while a worker asks."""
-        underlying = _underlying_of(symbol)
-        known = self._instruments.get(underlying)
-        if known is None:
-            self._pool.run(partial(self.get_option_instruments, underlying), _told_instruments)
-            return None
-        return next((option for option in known if option.symbol == symbol), None)
+        return next((option for option in self.known_options(_underlying_of(symbol)) if option.symbol == symbol), None)
+
+    def known_options(self, underlying: str) -> Sequence[Option]:
+        """Return the options as they were last listed, however long ago, and have a worker ask where that is old; never waits."""
+        if self._instruments.get(underlying) is None and underlying not in self._listing:
+            self._listing.add(underlying)
+            self._pool.run(partial(self.get_option_instruments, underlying), partial(self._listed, underlying))
+        return self._instruments.latest(underlying) or ()
+
+    def _listed(self, underlying: str, answer: Sequence[Option] | Exception) -> None:
+        self._listing.discard(underlying)
+        if isinstance(answer, Exception):
+            logger.debug("instruments unknown underlying={} reason={}", underlying, answer)
 
     def refresh(self) -> None:
         """Ask again for what is wanted and getting old, and forget what nobody wants any more; once a tick."""
@@ -231,11 +239,6 @@ def completed(quote: Quote, known: Mapping[str, Quote]) -> Quote:
     last = known.get(quote.option.symbol)
     greeks = None if last is None or last.greeks is None else replace(quote.greeks, rho=last.greeks.rho)
     return replace(quote, greeks=greeks)
-
-
-def _told_instruments(answer: Sequence[Option] | Exception) -> None:
-    if isinstance(answer, Exception):
-        logger.warning("instruments unknown reason={}", answer)
 
 
 def _underlying_of(symbol: str) -> str:

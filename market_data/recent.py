@@ -24,6 +24,11 @@ class Recent(Generic[V]):
             at, value = self._kept.get(key, (None, None))
             return None if at is None or self._clock.now() - at >= self._ttl else value
 
+    def latest(self, key: str) -> V | None:
+        """Return what is kept for key, however old; None without it."""
+        with self._lock:
+            return self._kept.get(key, (None, None))[1]
+
     def keep(self, key: str, value: V, at: datetime) -> None:
         """Keep a value told at a moment; where there are too many, the one kept first goes."""
         with self._lock:

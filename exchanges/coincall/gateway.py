@@ -64,6 +64,12 @@ class CoincallOrders:
         found = {fill.id: fill for start, end in windows for fill in self._fills_between(start, end)}
         return sorted(found.values(), key=lambda fill: (fill.at, int(fill.id)))
 
+    def orders(self, since: datetime, /) -> Sequence[OrderReport]:
+        """Return every order of the account that its history shows since a moment, each once; legs of blocks have no name."""
+        windows = _windows(since, self._clock.now(), self._client.skew)
+        found = {order.order_id: order for start, end in windows for order in self._orders_between(start, end)}
+        return tuple(reversed(found.values()))
+
     def _listed(self, client_id: ClientOrderId, sent_at: datetime) -> OrderReport | None:
         for order in self.open_orders():
             if order.client_id == client_id:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from auth import Credentials
 from clock import Clock
+from commands import heed_attention
 from config import Settings
 from context import TradingContext, build_context
 from domain import Push, Severity
@@ -131,17 +132,9 @@ class House:
         context, opened = self.context, self.context.opened
         if opened.damage is not None:
             context.alerts.alert(Severity.CRITICAL, "journal damaged", opened.damage, "read docs/runbook.md, then --acknowledge")
-        self.heed()
+        heed_attention(context)
         context.reads.run(context.transport.measure_skew, lambda _: None)
         self._tick_at(0.0)
-
-    def heed(self) -> None:
-        """Open nothing while a person must look at the journal."""
-        lifecycle, reason = self.context.lifecycle, self.context.opened.journal.needs_attention
-        if reason is None:
-            lifecycle.lift_block("journal")
-        else:
-            lifecycle.block_entries("journal", reason)
 
     def _tick_at(self, seconds: float) -> None:
         due = self._agenda.now() + timedelta(seconds=seconds)

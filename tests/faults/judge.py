@@ -1,5 +1,7 @@
 """The judge of a run: reads the exchange's own ledger, the wish that was known beforehand, and what a person left there. Nothing else.
 
+But where the run damaged the journal, what nobody can know any more may be left at the end, if a person was called about it by its name.
+
 An order is ours by its number, which begins as only our installation's do, and a leg of a block is, because no person here trades
 blocks. Opening is whatever goes the way of the wish, closing whatever goes against it; each is judged at every moment of the ledger.
 """
@@ -43,7 +45,10 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What is judged: the ledger, whose account, which installation, the wish, what a person left, and the market as it was."""
+    """What is judged: the ledger, whose account, which installation, the wish, what a person left, and the market as it was.
+
+    `calls` are the critical calls to a person; only a run whose journal was damaged has any that count.
+    """
 
     ledger: Image
     user: int
@@ -52,6 +57,11 @@ class Case:
     left: Mapping[int, Kept]
     feed: Feed
     at: datetime
+    calls: tuple[str, ...] = ()
+
+    def excuses(self, name: str) -> bool:
+        """Tell whether a person was called about an option or a request by its name."""
+        return any(name in call for call in self.calls)
 
 
 def is_ours(order: OrderRow, user: int, desk: int) -> bool:
@@ -115,7 +125,7 @@ def _judge_option(case: Case, symbol: str, orders: Sequence[OrderRow], sentence:
             found["duplicates"].append(f"{_told(order)}: {held} held and {opening} working, {abs(wanted)} wanted")
         if held < 0 or (closing > held and order.side is not way):
             found["wrong closes"].append(f"{_told(order)}: {closing} closing of {held} held")
-    if held != _exercised(case, symbol, held):
+    if held != _exercised(case, symbol, held) and not case.excuses(symbol):
         found["forgotten legs"].append(f"{held} of {symbol} at the end")
 
 
@@ -131,7 +141,8 @@ def _exercised(case: Case, symbol: str, held: Decimal) -> Decimal:
 
 def _left_requests(case: Case) -> Iterable[str]:
     for request in case.ledger.requests:
-        if request.user == case.user and request.state is RequestState.ACTIVE and case.at < request.expires:
+        open_still = request.user == case.user and request.state is RequestState.ACTIVE and case.at < request.expires
+        if open_still and not case.excuses(str(request.request_id)):
             yield f"request {request.request_id} is still open"
 
 

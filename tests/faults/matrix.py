@@ -165,23 +165,41 @@ def cells() -> Iterator[tuple[str, str, str]]:
         yield from ((crash, fault, mode) for crash, fault in product(crashes, faults))
 
 
+# Where money is on its way: the fixed set passes each moment of these, and one of all others.
+_EVERY_MOMENT = frozenset({"create", "accept", "request", "OrderIntended", "LegFilled", "BlockIntended"})
+
+
 def fixed_set(seed: int = 7) -> list[Run]:
-    """Return the small set: every sort of fault and every crash point once at least, each with another, over all modes in turn."""
-    points: dict[str, list[str]] = {}
-    for mode, passed in CRASHES.items():
-        for place in passed:
-            points.setdefault(str(place), []).append(mode)
+    """Return the small set: every sort of fault and every place to die once at least, each with another, over all modes in turn."""
     faults = [fault for fault in FAULTS.values() if fault.name != NONE]
-    found = []
-    for number, (point, modes) in enumerate(points.items()):
+    found: list[Run] = []
+    met: set[str] = set()
+    for number, (point, modes) in enumerate(_telling_points()):
         mode = modes[number % len(modes)]
         fitting = [fault.name for fault in faults if mode in fault.modes]
-        found.append(Run(point, fitting[number * 5 % len(fitting)], mode, seed + number))
-    met = {_sort_of(run.fault) for run in found}
-    for number, fault in enumerate(fault for fault in faults if _sort_of(fault.name) not in met):
-        modes = sorted(fault.modes)
-        found.append(Run((NEVER, STRIKE)[number % 2], fault.name, modes[number % len(modes)], seed + number))
+        turned = fitting[number * 5 % len(fitting) :] + fitting[: number * 5 % len(fitting)]
+        fault = next((name for name in turned if _sort_of(name) not in met), turned[0])
+        met.add(_sort_of(fault))
+        found.append(Run(point, fault, mode, seed + number))
+    for number, each in enumerate(faults):
+        if _sort_of(each.name) not in met:
+            met.add(_sort_of(each.name))
+            modes = sorted(each.modes)
+            found.append(Run((NEVER, STRIKE)[number % 2], each.name, modes[number % len(modes)], seed + number))
     return found
+
+
+def _telling_points() -> list[tuple[str, list[str]]]:
+    """Return a crash point of each kind, of some kinds all, with the modes that pass it; which moment it is changes from kind to kind."""
+    moments: dict[tuple[str, str], list[str]] = {}
+    modes: dict[str, list[str]] = {}
+    for mode, passed in CRASHES.items():
+        for point in passed:
+            modes.setdefault(str(point), []).append(mode)
+            of_kind = moments.setdefault((point.site, point.kind), [])
+            of_kind.extend([str(point)] if str(point) not in of_kind else [])
+    chosen = [names if kind in _EVERY_MOMENT else [names[number % len(names)]] for number, ((_, kind), names) in enumerate(moments.items())]
+    return [(name, modes[name]) for names in chosen for name in names]
 
 
 def _sort_of(fault: str) -> str:

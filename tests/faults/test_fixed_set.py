@@ -183,8 +183,12 @@ def with_gateway(kind: type[Wrapped]) -> Callable[[House], None]:
 def cancels_strangers(house: House) -> None:
     executor, client = house.context.executor, house.context.executor._gateway._client  # type: ignore[attr-defined]
 
+    at_it: list[bool] = []
+
     def tidy(_: object) -> None:
-        house.context.reads.run(cancel_them, lambda _: None)
+        if not at_it:  # it must not keep all workers busy: the daemon has its own work to do
+            at_it.append(True)
+            house.context.reads.run(cancel_them, lambda _: at_it.clear())
 
     def cancel_them() -> None:
         for report in executor._gateway.open_orders():

@@ -24,10 +24,6 @@ def wrongs(*names: str) -> list[str]:
 DAMAGED = "damaged journal at restart"
 
 
-@pytest.mark.xfail(
-    reason="a damaged journal has lost the accept of a block: the daemon finds its request filled, takes it for ended without a trade, and "
-    "opens the structure again with limit orders"
-)
 def test_a_journal_that_lost_the_accept_of_a_block_opens_nothing_twice() -> None:
     assert (
         wrongs(
@@ -39,8 +35,9 @@ def test_a_journal_that_lost_the_accept_of_a_block_opens_nothing_twice() -> None
     )
 
 
-@pytest.mark.xfail(
-    reason="a damaged journal has lost an order and its fills: it bears our desk's number at the venue, and its coins count as others'"
-)
 def test_fills_that_a_damaged_journal_lost_are_taken_up_from_the_venue_by_their_orders_numbers() -> None:
     assert wrongs(f"limit/journal:ExecutionEnded:before/{DAMAGED}/570584", f"limit/journal:OrderSettled:after/{DAMAGED}/87258") == []
+
+
+def test_a_log_of_which_the_end_would_be_dropped_unseen_lets_nothing_begin_and_a_request_of_it_is_named_to_a_person() -> None:
+    assert wrongs(f"auto/none/{DAMAGED}/50133", f"auto/wire:order:sent/{DAMAGED}/178458") == []

@@ -9,8 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from tempfile import mkdtemp
 
+from domain import Severity
 from errors import JournalError
-from events import Event
+from events import AlertRaised, Event
 from journal import Journal
 from journal.schema import StateLock
 from paper.engine import Engine
@@ -65,10 +66,11 @@ class World:
         self.ahead = timedelta(0)
         self.lives, self.writes = 0, 0
         self.healed_at = START
-        self.damage_next = self.locked_next = False
+        self.damage_next = self.locked_next = self.damaged = False
         self.on_write: Callable[[int], None] = lambda _count: None
         self.down = timedelta(0)
         self.notes: list[str] = []
+        self.calls: list[str] = []
 
     # ---- time
 
@@ -101,6 +103,7 @@ class World:
         if self.damage_next:
             self._damage(home / "journal.db")
         self.house = House(home, self.ways, self.watch, strategies or [self.plan.strategy], self.ahead)
+        self.house.context.alerts.subscribe(self._alerted)
         self.desk = self.house.context.opened.journal.desk
         if self._mend is not None:
             self._mend(self.house)
@@ -205,6 +208,7 @@ class World:
             left=dict(self.person.orders),
             feed=self.feed,
             at=self.agenda.now(),
+            calls=tuple(self.calls) if self.damaged else (),
         )
 
     def close(self) -> None:
@@ -232,9 +236,13 @@ class World:
             lock.release()
         self.notes.append("started over a journal that another process holds")
 
+    def _alerted(self, alert: AlertRaised) -> None:
+        if alert.severity is Severity.CRITICAL:
+            self.calls.append(alert.message)
+
     def _damage(self, file: Path) -> None:
         """Flip one bit of the journal or of its log."""
-        self.damage_next = False
+        self.damage_next, self.damaged = False, True
         log = file.with_name("journal.db-wal")
         target = log if log.exists() and log.stat().st_size > 4096 and self.rng.random() < 0.5 else file
         content = bytearray(target.read_bytes())

@@ -28,7 +28,7 @@ from tests.faults.plans import MODES, Plan, a_plan
 from tests.faults.wire import Kind, Wrong
 from tests.faults.world import World
 
-# What a damaged journal may lose is the matrix's own subject: there a person is called.
+# What a damaged journal loses may stay with a person at the end, which is the matrix's own subject: here all must end flat.
 STRIKES = sorted(name for name, fault in FAULTS.items() if "journal at restart" not in name and not fault.streams)
 MOODS = sorted(name for name, fault in FAULTS.items() if fault.streams)
 AT_EVERY_MOMENT = ("duplicates", "foreign touched", "wrong closes", "bad accepts")

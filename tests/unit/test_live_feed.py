@@ -35,7 +35,7 @@ from domain import (
     StreamStanding,
     Topic,
 )
-from errors import DataNotFresh, ExchangeUnavailable
+from errors import DataNotFresh, ExchangeRejected, ExchangeUnavailable
 from events import LegFilled, OrderAccepted, OrderSettled
 from live_feed import OWN, LiveFeed
 from market_data import Cadence, MarketData
@@ -215,6 +215,40 @@ def test_a_push_names_an_order_whose_answer_was_lost() -> None:
     assert len(stage.house.venue.received) == 1
 
 
+def test_a_push_that_tells_too_much_is_not_believed(stage: Stage) -> None:
+    stage.house.venue.execute(NAME, "0.5")
+    stage.tell(stage.report(filled=Decimal(1), status=OrderStatus.FILLED))
+
+    assert (stage.record.booked, stage.record.working) == (Decimal("0.5"), Decimal("0.5"))
+
+    stage.house.executor.cancel(NAME)
+    for _ in range(5):
+        stage.house.clock.advance(SECOND)
+        stage.house.inbox.drain()
+        stage.house.executor.step(stage.house.clock.now())
+        stage.house.inbox.drain()
+    assert (stage.record.booked, stage.record.working, stage.record.settled) == (Decimal("0.5"), Decimal(0), True)
+
+
+def test_a_refusal_after_the_venue_has_named_the_order_is_doubted() -> None:
+    stage = Stage(sent=False)
+    stage.house.executor.submit(an_order(), stage.house.trade())  # its answer waits in the inbox
+    held_back = stage.house.inbox.take()
+    stage.feed._take(stage.report())
+    stage.house.executor._submitted(NAME, ExchangeRejected("fake", "create", "no", 10004))
+    stage.house.inbox.drain()
+
+    assert held_back
+    assert stage.record.refused is None
+    assert len(stage.house.venue.received) == 1
+
+
+def test_holdings_that_are_told_each_second_wake_nobody(stage: Stage) -> None:
+    for _ in range(1000):
+        stage.feed.hear(PositionPush(symbol=OPTION.symbol, held=Decimal(-1), at=START))
+    assert len(stage.house.inbox) == 0
+
+
 def test_l20_orders_of_others_that_are_told_change_nothing(stage: Stage) -> None:
     theirs = stage.report(client_id=None, order_id="not ours", filled=Decimal(1))
     unknown = stage.report(client_id=a_name(trade=99))
@@ -232,12 +266,12 @@ def test_a_holding_that_is_not_the_one_we_know_has_the_account_read_again(stage:
     stage.house.inbox.drain()
     push = PositionPush(symbol=OPTION.symbol, held=Decimal(-1), at=START)
 
-    stage.tell(push)
-    stage.tell(push)  # within the same second: the venue answers two such questions a second
-    assert stage.reader.accounts == 2
+    for told in (push, push, PositionPush(symbol="BTCUSD-X", held=Decimal(0), at=START)):
+        stage.tell(told)
+        stage.feed.refresh()
+        stage.house.inbox.drain()
 
-    stage.tell(PositionPush(symbol="BTCUSD-X", held=Decimal(0), at=START))
-    assert stage.reader.accounts == 2
+    assert stage.reader.accounts == 2  # once: the venue answers two such questions a second
 
 
 def test_news_of_a_request_is_noted_with_its_moment(stage: Stage) -> None:
@@ -399,6 +433,7 @@ def test_l39_an_account_that_cannot_be_read_after_a_push_stays_as_old_as_it_is(s
     stage.reader.read = down  # type: ignore[method-assign]
     stage.house.clock.advance(timedelta(seconds=40))
     stage.tell(PositionPush(symbol=OPTION.symbol, held=Decimal(-1), at=START))
+    stage.feed.refresh()
     assert not stage.account.snapshot(stage.house.clock.now()).valid
 
 

@@ -208,12 +208,24 @@ def test_l19_a_final_order_is_confirmed_by_a_second_report_after_the_grace() -> 
     assert pursuit.confirmed
 
 
-def test_a_report_that_shows_a_fill_begins_the_wait_for_its_trades_once() -> None:
+def test_the_wait_for_a_fill_begins_with_the_first_list_that_was_read_and_did_not_show_it() -> None:
     patience, pursuit = Patience(), Pursuit(next_ask=START, wait=timedelta(seconds=8), doubted_at=START)
-    part = reported(FRESH, a_report(OrderStatus.PARTIALLY_FILLED, "0.4"))
-    pursuit.saw(a_report(), FRESH, part, START, patience)
-    pursuit.saw(a_report(), part, part, START + patience.sweep, patience)
-    assert pursuit.unbooked_since == START
+    assert not pursuit.unlisted_for_long(START, patience)
+    assert not pursuit.unlisted_for_long(START + patience.missing_fill / 2, patience)
+    assert pursuit.unlisted_for_long(START + patience.missing_fill, patience)
+
+
+def test_news_of_more_coins_is_looked_for_a_while_and_not_for_ever() -> None:
+    patience, pursuit = Patience(), Pursuit(next_ask=START, wait=timedelta(seconds=1), doubted_at=START)
+    pursuit.heard(Decimal("0.4"), START, patience)
+    assert pursuit.expects_fills(Decimal("0.3"), START)
+    assert not pursuit.expects_fills(Decimal("0.4"), START)
+    assert not pursuit.expects_fills(Decimal("0.3"), START + patience.missing_fill)
+
+
+def test_a_cancel_that_is_not_answered_is_told_once() -> None:
+    pursuit = Pursuit(next_ask=START, wait=timedelta(seconds=1), doubted_at=START)
+    assert [pursuit.unanswered_again() for _ in range(3)] == ["WARNING", "DEBUG", "DEBUG"]
 
 
 def test_being_unknown_is_counted_until_the_venue_knows_the_order_again() -> None:
