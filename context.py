@@ -118,7 +118,7 @@ def build_context(
     states = TradingStates(recorded, clock, alerts)
     states.restore(kept)
     sight = Sight(
-        quote=sighted(seen.market, pace, lambda symbol: monitor.snapshot().quotes.get(symbol)),
+        quote=sighted(seen.market, pace, lambda: monitor.snapshot().quotes),
         state=lambda: states.state,
         ordered=lambda trade: trade.ordered,
         max_age=pace.market.max_age,

@@ -55,14 +55,14 @@ class WatchedJournal:
                 _shown(follower, cast("AnyEvent", event))
 
 
-def sighted(market: MarketData, pace: Pace, known: Callable[[str], Quote | None]) -> Callable[[str], Quote | None]:
+def sighted(market: MarketData, pace: Pace, known: Callable[[], Mapping[str, Quote]]) -> Callable[[str], Quote | None]:
     """Return how the order gate sees an option: as of the last tick, with the best prices of its own book where that is fresh.
 
     What an executor prices by a fresh book must not be measured by an older chain: in a crash that would refuse the way out.
     """
 
     def quote(symbol: str) -> Quote | None:
-        seen = known(symbol)
+        seen = known().get(symbol)
         try:
             return None if seen is None else merged(seen.option, seen, market.book(symbol, max_age=pace.book_age))
         except DataNotFresh:
