@@ -134,6 +134,7 @@ def _reconcile(reconciler: Reconciler) -> str:
 
 def _acknowledge(context: TradingContext, command: Command) -> str:  # noqa: ARG001 - every handler takes its command
     context.opened.journal.acknowledge()
+    context.safety.reconciler.acknowledge()
     heed_attention(context)
     context.lifecycle.lift_block("invariant")
     return "seen: trades may begin again"
@@ -142,6 +143,17 @@ def _acknowledge(context: TradingContext, command: Command) -> str:  # noqa: ARG
 def _set_running(context: TradingContext, act: Callable[[StrategyRunner, str], None], said: str, command: Command) -> str:
     runner = next((each for each in context.runners if each.name == command.target), None)
     if runner is None:
-        raise ValueError("no such strategy runs here")
+        return _set_quoting(context, command)
     act(runner, "a person asked for it")
     return f"{command.target} is {said}"
+
+
+def _set_quoting(context: TradingContext, command: Command) -> str:
+    """Pause, resume or stop a maker."""
+    maker = context.maker
+    if maker is None or command.target not in {policy.name for policy in maker.policies}:
+        raise ValueError("no such strategy or maker runs here")
+    acts = {Verb.PAUSE: maker.pause, Verb.STOP: maker.stop, Verb.RESUME: maker.resume}
+    acts[command.verb](command.target, "a person asked for it")
+    resumed = command.verb is Verb.RESUME
+    return f"{command.target} {'answers requests again' if resumed else 'answers nothing until --resume; what it offers is taken back'}"

@@ -14,6 +14,7 @@ from clock import Clock, monotonic
 from config import Settings
 from domain import Channel, Severity, Topic
 from domain.quoting import QuotingPolicy
+from doubts import LookBack
 from events import AnyEvent, CloseNotified, TradeCreated
 from exchanges.coincall.client_mm import CoincallMakerClient
 from exchanges.coincall.client_rfq import CoincallRFQClient
@@ -159,6 +160,7 @@ def build_context(
             writes=links.writes,
             urgent=links.urgent,
             orders=desks.orders,
+            back=LookBack(orders=desks.orders, requests=desks.makers, damaged=journal.needs_attention is not None),
             countdown=CoincallDeadMan(CoincallMakerClient(links.transport)),
             live=live.desk,
             simulated=desks.rehearsed,
@@ -172,7 +174,7 @@ def build_context(
         states,
         kept,
     )
-    maker = _maker(policies, desks, links, builder, lifecycle=lifecycle, states=states, feed=feed)
+    maker = _maker(policies, desks, links, builder, kept, lifecycle=lifecycle, states=states, feed=feed)
     _schedule(monitor, lifecycle, safety, runners, maker)
     return TradingContext(
         settings=settings,
@@ -248,6 +250,7 @@ class _Desks:
     """The order path to the venue, with the two ways to it that others use too, and the one to its simulation."""
 
     orders: CoincallOrders
+    makers: CoincallRFQ
     quoting: CoincallMaker
     live: BuiltDesk
     rehearsed: Desk | None
@@ -258,7 +261,7 @@ def _desks(builder: DeskBuilder, links: Links, seen: _Seen, rehearsal: DryRunDes
     makers = CoincallRFQ(board, seen.market.get_option_instruments, clock)
     orders, quoting = CoincallOrders(links.client, clock), CoincallMaker(board, clock)
     rehearsed = None if rehearsal is None else builder.build(VenuePorts(rehearsal, rehearsal, rehearsal.rfq, rehearsal.rfq)).desk
-    return _Desks(orders, quoting, builder.build(VenuePorts(orders, seen.reader, makers, makers, quoting)), rehearsed)
+    return _Desks(orders, makers, quoting, builder.build(VenuePorts(orders, seen.reader, makers, makers, quoting)), rehearsed)
 
 
 def _maker(
@@ -266,6 +269,7 @@ def _maker(
     desks: _Desks,
     links: Links,
     builder: DeskBuilder,
+    kept: Sequence[AnyEvent],
     *,
     lifecycle: LifecycleManager,
     states: TradingStates,
@@ -287,7 +291,16 @@ def _maker(
         streaming=lambda: any(each.name == ORDER_STREAM and each.open_since is not None for each in feed.standing()),
     )
     board = Board(requests=requests, quotes=live.quotes, wishes=live.wishes, reads=links.reads)
-    maker = RFQMaker(policies, board=board, market=builder.market, lifecycle=lifecycle, clock=builder.clock, state=lambda: states.state)
+    maker = RFQMaker(
+        policies,
+        board=board,
+        market=builder.market,
+        lifecycle=lifecycle,
+        clock=builder.clock,
+        state=lambda: states.state,
+        journal=builder.journal,
+    )
+    maker.restore(kept)
     feed.on_news.append(maker.news)
     return maker
 

@@ -101,7 +101,8 @@ class Daemon:
         self._warn_of_real_trades()
         self._scheduler.start()
         names = ", ".join(runner.name for runner in context.runners) or "none"
-        logger.info("daemon ready environment={} strategies={} state={}", settings.environment, names, settings.state_dir)
+        makers = "" if context.maker is None else f" makers={', '.join(policy.name for policy in context.maker.policies)}"
+        logger.info("daemon ready environment={} strategies={}{} state={}", settings.environment, names, makers, settings.state_dir)
 
     def _warn_of_real_trades(self) -> None:
         rehearsing = {runner.name for runner in self._context.runners if runner.config.dry_run}

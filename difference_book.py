@@ -110,17 +110,17 @@ class DifferenceBook:
         ]
         if not self._written(*events):
             return
-        by_cause: dict[str, list[Found]] = {}
+        by_cause: dict[str, list[Found]] = {}  # by what is told together: a kind, but coins of a lost trade alone
         for sighting in lasting:
             sighting.named = True
             found = sighting.found
             logger.info("difference found kind={} in={} said={} action={}", found.kind, found.subject, found.said, found.action)
-            by_cause.setdefault(f"difference: {found.kind}{f' {found.subject}' if found.stray else ''}", []).append(found)
-        for cause, found_now in by_cause.items():
+            by_cause.setdefault(f"{found.kind} {found.subject}" if found.stray else f"{found.kind}", []).append(found)
+        for which, found_now in by_cause.items():
             kind = found_now[0].kind
             told = "; ".join(f"{found.subject}: {found.said}" for found in found_now[:_SHOWN])
             more = f"; and {len(found_now) - _SHOWN} more" if len(found_now) > _SHOWN else ""
-            self._alerts.alert(_SEVERITY[kind], cause, f"{kind}: {told}{more} ({found_now[0].action})", _HINT[kind])
+            self._alerts.alert(_SEVERITY[kind], f"difference: {which}", f"{kind}: {told}{more} ({found_now[0].action})", _HINT[kind])
 
     def _missed(self, sighting: _Sighting, now: datetime) -> None:
         """Note that a difference is not there in a round; forget it once that has lasted too."""

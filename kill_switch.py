@@ -5,6 +5,7 @@ order of ours live in them or open at the venue, and an account younger than the
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -162,7 +163,8 @@ class KillSwitch:
             logger.warning("kill switch is thrown still stage={} by {}", self._stage, self._reason)
             self._rule.hold(f"the kill switch was thrown by {self._reason}")
         elif self._rule.holding:  # the program ended between the two writes of a withdrawal
-            self._rule.release("the kill switch was withdrawn")
+            with suppress(JournalError):  # it holds on, and a person can say --withdraw-kill again
+                self._rule.release("the kill switch was withdrawn")
 
     def _restore(self, event: KillSwitchMoved) -> None:
         match event.stage:

@@ -177,10 +177,11 @@ def _dispatch(asked: argparse.Namespace) -> int:
     if question is not None:
         return _print(question(asked, settings, home))
     chosen, problems = _strategies(asked)
+    policies = _makers(asked, chosen)
     if _only_looks(asked):
         return _asked_of_strategies(asked, settings, home, chosen, problems)
-    named = bool(asked.strategy or asked.strategies_file)
-    return _run(settings, home, chosen, problems, policies=_makers(asked, chosen), named=named)
+    named = bool(asked.strategy or asked.strategies_file or asked.maker)
+    return _run(settings, home, chosen, problems, policies=policies, named=named)
 
 
 def _asked_of_strategies(
@@ -223,6 +224,8 @@ def _settings(asked: argparse.Namespace, *, trades: bool) -> Settings:
 
 
 def _strategies(asked: argparse.Namespace) -> tuple[tuple[StrategyConfig, ...], tuple[str, ...]]:
+    if asked.maker and not asked.strategy and asked.strategies_file is None:
+        return (), ()  # a maker by itself
     factories = STRATEGIES if asked.strategies_file is None else _from_file(asked.strategies_file)
     configs, problems = load_strategies(factories)
     names = [config.name for config in configs]

@@ -27,6 +27,8 @@ class PastOrders:
     def keep(self, trade: TradeLifecycle, records: Iterable[OrderRecord]) -> None:
         """Keep the orders of a trade that has ended."""
         ended_at, orders = trade.closed_at or trade.phase_at, {record.client_id: record for record in records}
+        if not orders and trade.number in self._kept:  # a restart has found them in the journal already
+            return
         self._drop(trade.number)
         self._kept[trade.number] = (ended_at, orders)
         self._names.update({order.order_id: name for name, order in orders.items() if order.order_id is not None})

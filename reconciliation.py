@@ -17,7 +17,7 @@ from loguru import logger
 from clock import Clock
 from difference_book import DifferenceBook
 from differences import Books, Comparison, Found, Holding, Told, compare, recovered
-from domain import AccountSnapshot, ClientOrderId, Difference, Fill, OrderReport, Severity
+from domain import ZERO, AccountSnapshot, ClientOrderId, Difference, Fill, OrderReport, Severity
 from doubts import Doubts, LookBack
 from errors import ExchangeRejected, JournalError, RiskDenied
 from events import AnyEvent, OrderAccepted, OrderIntended
@@ -161,6 +161,10 @@ class Reconciler:
         named = any(found.kind is Difference.POSITION_OF_OTHERS and found.subject == symbol for found in self.standing)
         if holding is None or holding.others == 0 or not named or symbol in self._comparison.unsure:
             raise RiskDenied(f"{symbol}: the comparison of {self.compared_at:%H:%M:%S} UTC shows nothing there that is surely not ours")
+        legs = [leg for trade in self._lifecycle.active if not trade.simulated for leg in trade.legs if leg.option.symbol == symbol]
+        busy = any(order.new.instrument.symbol == symbol for order in self._path.ledger.live())
+        if busy or sum((leg.held for leg in legs), ZERO) != holding.ours:
+            raise RiskDenied(f"{symbol}: our own trades have moved there since it was compared; wait for the next round")
         if not account.valid or position is None or position.signed_qty != holding.shown:
             raise RiskDenied(f"{symbol}: the account is unknown or has changed since it was compared; wait for the next round")
         return holding
@@ -199,11 +203,11 @@ class Reconciler:
         self._round, self._again = current, False
         self._reads.run(self._gateway.open_orders, lambda answer: self._orders_told(current, answer))
         self._reads.run(lambda: self._gateway.fills(since), lambda answer: self._fills_told(current, answer))
-        if back is None or now > self._back_until:
+        if back is None:
             return
         current.history = None
         self._reads.run(lambda: back.orders.orders(since), lambda answer: self._history_told(current, answer))
-        if self._doubts.standing and back.requests is not None:
+        if now <= self._back_until and self._doubts.standing and back.requests is not None:
             self._reads.run(back.requests.open_requests, self._doubts.requests_told)
 
     def _orders_told(self, current: _Round, answer: Sequence[OrderReport] | Exception) -> None:
@@ -241,12 +245,13 @@ class Reconciler:
         if self._void_rounds > 0:
             logger.info("reconciliation back after void rounds={}", self._void_rounds)
             self._void_rounds = 0
-        first, self.compared_at = self.compared_at is None, now
+        self._due_at = now + self._rhythm.retry  # should comparing itself go wrong
         books = self._books()
         self._comparison = self._compared(books, told)
         for found in self._comparison.found:
             self._mind_number(found)
         self._found.take(self._comparison, now)
+        first, self.compared_at = self.compared_at is None, now
         acted = self._act(books, told.fills)
         missing = any(found.kind is Difference.FILL_MISSED for found in (*self.standing, *self._found.suspected))
         if not missing and now >= self._since_kept_until:
@@ -315,6 +320,8 @@ class Reconciler:
                 self._path.cancel(lost.client_id)
             return
         if known is not None and known.order_id is None:  # thought never to have arrived: from here on its fills find their trade
+            if not self._named(known, report):
+                return
             if books.ledger.get(known.client_id) is None:
                 books.past.learn(report.order_id, known.client_id)
             else:
@@ -322,6 +329,15 @@ class Reconciler:
             self._since = min(self._since, report.created_at or self._since)
         if not report.status.final:
             self._cancel(report.client_id)
+
+    def _named(self, known: OrderRecord, report: OrderReport) -> bool:
+        """Write the venue's number of an order that we thought it had refused; tell whether it is written."""
+        try:
+            self._journal.append(OrderAccepted(at=self._clock.now(), order=str(known.client_id), order_id=report.order_id))
+        except JournalError as error:
+            logger.warning("order number not written id={} reason={}: again at the next comparison", known.client_id, error)
+            return False
+        return True
 
     def _taken_up(self, books: Books, lost: OrderRecord) -> bool:
         """Write an order as if it had never been lost, and leave it and its fills to the order path; tell whether it is written."""

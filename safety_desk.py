@@ -15,6 +15,7 @@ from clock import Clock, SystemClock
 from config import Settings
 from dead_man import DeadManSwitch
 from domain import AccountSnapshot, Verdict
+from doubts import LookBack
 from events import AnyEvent
 from flatness import Flatness
 from freshness import Freshness, Input, Stops
@@ -46,6 +47,7 @@ class Surroundings:
     writes: IoPool
     urgent: IoPool
     orders: OrderGateway
+    back: LookBack
     countdown: DeadMan
     live: Desk
     simulated: Desk | None
@@ -90,7 +92,7 @@ def build_safety(around: Surroundings, states: TradingStates, kept: Iterable[Any
     kill = _kill_switch(around, states)
     kill.restore(events)
     reconciler = _reconciler(around)
-    reconciler.restore(events)
+    reconciler.restore(events, around.back)
     around.feed.on_gap.append(partial(_gap, reconciler))
     states.on_change(partial(_hold_entries, lifecycle))
     stiffness = None if around.frozen_after is None else Stiffness(after=around.frozen_after, gap=_paced(around.clock, 60, 5))

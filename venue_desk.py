@@ -30,6 +30,7 @@ from pace import Pace
 from ports import AccountReader, JournalWriter, OrderGateway, RFQDirectory, RFQGateway
 from quote_execution import BlockExecutor, Offering, Pursuits, WishBoard
 from quote_records import QuoteGateway
+from request_fate import Claims
 from request_watch import Looking
 from rfq import Makers, RFQExecutor
 from risk import PriceBand, RiskLimits
@@ -153,7 +154,15 @@ class DeskBuilder:
             patience=self.pace.patience,
         )
         orders, shortest = LegOrders(executor, self.alerts, self.desk_number), self.pace.shortest_round
-        makers = Makers(gateway=venue.makers, directory=venue.requests, blocks=blocks, writes=self.writes, reads=self.reads, heard=heard)
+        makers = Makers(
+            gateway=venue.makers,
+            directory=venue.requests,
+            blocks=blocks,
+            writes=self.writes,
+            reads=self.reads,
+            heard=heard,
+            claims=Claims(path=executor, desk=self.desk_number),
+        )
         rfq = RFQExecutor(makers, self.clock, self.alerts, self.settings.rfq_min_notional, Looking.paced(self.pace.patience))
         smart = SmartOrderbookExecutor(orders, shortest)
         quotes = None if venue.quoting is None else self._quotes(venue.quoting, executor, log)

@@ -16,6 +16,7 @@ from events import OrderEvent
 from journal.reader import event_of
 from journal.salvage import Salvage, parts_of, salvage, set_aside, sync_directory
 from journal.schema import StateLock, file_of, url_of
+from journal.torn_log import damage_in_log
 from journal.writer import Journal
 
 JOURNAL = "journal.db"
@@ -65,6 +66,8 @@ def _trusted(file: Path, lock: StateLock) -> Journal:
     """Open, check and hand over the lock; a journal that is gone is damaged too, if there ever was one."""
     if lock.desk is not None and (not file.exists() or file.stat().st_size == 0):
         raise JournalDamaged(f"{file} is gone or empty, though this directory had one")
+    if (torn := damage_in_log(file.with_name(f"{file.name}-wal"))) is not None:
+        raise JournalDamaged(f"{file}: {torn}; SQLite would drop what stands from there on")
     journal = _checked(Journal(file, lock))
     journal.hold(lock)
     return journal

@@ -21,7 +21,9 @@ def damage_in_log(log: Path) -> str | None:
     magic, _, size = struct.unpack_from(">III", content)
     salts, sums = content[16:24], struct.unpack_from(">II", content, 24)
     swapped = bool(magic & 1) != (struct.pack("=H", 1) == b"\x00\x01")
-    if magic & ~1 != _MAGIC or _summed(content[:24], (0, 0), swapped=swapped) != sums:
+    if magic & ~1 != _MAGIC:  # that it is none at all is said where the journal is opened
+        return None
+    if _summed(content[:24], (0, 0), swapped=swapped) != sums:
         return f"the head of {log.name} does not add up"
     places = range(_HEADER, len(content) - _FRAME - size + 1, _FRAME + size)
     for number, place in enumerate(places):

@@ -35,8 +35,9 @@ FLOORS: Mapping[str, int] = {
             "order_gate",
             "market_data account_manager journal trade_execution exchanges alerts workers control paper_process"
             " trade_book exit_watch settling position_check execution_log notify past_orders freshness",
-            "live_feed dead_man block_trades request_watch leg_orders naked_leg_guard execution_watch differences frozen_marks",
-            "limit_execution multileg_orderbook rfq difference_book own_quotes",
+            "live_feed dead_man block_trades request_watch request_fate leg_orders naked_leg_guard execution_watch"
+            " differences frozen_marks",
+            "limit_execution multileg_orderbook rfq difference_book doubts own_quotes",
             "execution_desk quote_execution quote_requests",
             "pace",
             "trading_desk",

@@ -254,6 +254,8 @@ class _Connection:
         session.check(monotonic())
         if self._open_since is None and session.complete:
             self._opened()
+            for data_type, reason in session.refused.items():
+                self._odd(f"channel {data_type} refused", self._desk.redacted(reason))
 
     def _hear(self, session: Session, body: bytes) -> None:
         at = self._heard_at = self._desk.clock.now()

@@ -43,6 +43,9 @@ _DATA_TYPES: Mapping[Topic, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+# What a venue may refuse to an account that it tells everything else: those channels are for accounts with access to quoting (API 11.10).
+_FOR_MAKERS = frozenset(name for topic in (Topic.REQUESTS_TO_QUOTE, Topic.OWN_QUOTES) for name in _DATA_TYPES[topic])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -118,12 +121,16 @@ def _asks_of(action: str, topic: Topic, channels: Sequence[Channel]) -> Iterator
 
 
 class Session:
-    """What one connection was asked for, what it has answered, and since when it keeps quiet about what."""
+    """What one connection was asked for, what it has answered, and since when it keeps quiet about what.
+
+    `refused` holds what was not granted to this account though it may follow the rest, by data type, with the venue's reason.
+    """
 
     def __init__(self, name: str, pace: Pace, now: float) -> None:
         self._name = name
         self._answer_within, self._heartbeat_every = pace.answer_within.total_seconds(), pace.heartbeat_every.total_seconds()
         self._silence = pace.silence.total_seconds()
+        self.refused: dict[str, str] = {}
         self._asked: frozenset[Channel] = frozenset()
         self._to_send: deque[Ask] = deque()
         self._unanswered: list[tuple[Ask, float]] = []
@@ -134,7 +141,7 @@ class Session:
 
     @property
     def complete(self) -> bool:
-        """Tell whether everything asked for has been granted."""
+        """Tell whether everything asked for has been granted, or refused where that ends nothing."""
         return not self._to_send and not self._unanswered
 
     def follow(self, channels: frozenset[Channel], now: float) -> None:
@@ -164,7 +171,7 @@ class Session:
         return texts
 
     def heard(self, frame: Frame, now: float) -> None:
-        """Note a frame; raise ExchangeUnavailable where it refuses a subscription."""
+        """Note a frame; raise ExchangeUnavailable where it refuses a subscription that every account may have."""
         if frame.beats:
             self._beat_unanswered = False
         elif frame.told:
@@ -213,6 +220,8 @@ class Session:
         if not asked:
             return
         found = next((pair for pair in asked if pair[0].repeated_by(frame)), asked[0])
-        if frame.refusal is not None:
+        if frame.refusal is not None and found[0].data_type not in _FOR_MAKERS:
             raise ExchangeUnavailable(VENUE, self._name, f"{found[0].text()[:200]} was answered with {frame.refusal}")
+        if frame.refusal is not None:
+            self.refused[found[0].data_type] = frame.refusal
         self._unanswered.remove(found)

@@ -208,14 +208,14 @@ def test_a_command_about_what_is_not_there_is_refused_and_the_daemon_lives(
 
 
 def test_a_paused_strategy_enters_no_more_until_it_is_resumed_and_its_trade_is_still_closed(trader_beside: Trader, tmp_path: Path) -> None:
-    trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=1, a_day=2)))
+    trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=6, a_day=2)))
     trader_beside.hear("trade open id=quick#1")
 
     trader_beside.ask("--pause", "quick")
     trader_beside.hear("strategy paused name=quick")
     trader_beside.hear("trade closed id=quick#1")
     trader_beside.stop()
-    trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=1, a_day=2)))
+    trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=6, a_day=2)))
     trader_beside.hear("strategy waits name=quick for=state because paused because a person asked for it")
     assert "trade created" not in trader_beside.story
     trader_beside.ask("--resume", "quick")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from by_hand import Adoption
 from domain import ZERO, Difference, OrderReport, OrderStatus, RFQRequest, RFQStatus, Severity, Side
 from doubts import LookBack
-from errors import ExchangeUnavailable, InvariantBroken
+from errors import ExchangeUnavailable, InvariantBroken, RiskDenied
 from events import AnyEvent, BlockIntended, DifferenceFound, LegFilled, OrderEvent, OrderIntended, RFQEnded, RFQOpened
 from execution import Progress
 from journal.torn_log import damage_in_log
@@ -150,7 +151,7 @@ def test_orders_that_the_books_know_are_not_taken_up_again(house: SharedHouse) -
     again, past = reborn(house, lambda _: False)
     again.tick(700)
     assert [event for event in again.journal.events[before:] if isinstance(event, OrderEvent | LegFilled | DifferenceFound)] == []
-    assert 20 < len(past.asked_since) < 33  # at start, and until the lists have surely caught up
+    assert len(past.asked_since) > 20  # once a round
 
 
 @pytest.mark.parametrize("damaged", [True, False])
@@ -327,7 +328,7 @@ def test_a_bit_that_flipped_in_a_log_is_damage_wherever_it_is_but_in_the_last_fr
     log = a_log(tmp_path)
     content = log.read_bytes()
     assert damage_in_log(log) is None
-    for place in range(0, len(content) - 2 * 4120, 911):
+    for place in range(4, len(content) - 2 * 4120, 911):
         flipped = bytearray(content)
         flipped[place] ^= 4
         log.write_bytes(flipped)
@@ -341,3 +342,69 @@ def test_a_log_that_a_stop_cut_off_anywhere_is_no_damage(tmp_path: Path) -> None
         log.write_bytes(content[:length])
         assert damage_in_log(log) is None, length
     assert damage_in_log(tmp_path / "none-wal") is None
+
+
+def test_a_last_frame_that_does_not_add_up_was_being_written_when_the_power_went(tmp_path: Path) -> None:
+    log = a_log(tmp_path)
+    content = bytearray(log.read_bytes())
+    content[-7] ^= 1
+    log.write_bytes(content)
+    assert damage_in_log(log) is None
+
+
+def test_coins_of_two_lost_trades_are_two_calls(house: SharedHouse) -> None:
+    strange(house, trade=30)
+    again, _ = reborn(house, lambda _: False)
+    again.tick(30)
+    strange(again, trade=31)
+    again.reconciler.due("a story")
+    again.tick(30)
+    assert len({alert.cause for alert in again.alerts.about("difference: order unknown coins of trade")}) == 2
+
+
+@pytest.mark.parametrize("reported", [True, False])
+def test_an_order_of_which_only_the_record_was_dropped_is_not_booked_again(house: SharedHouse, *, reported: bool) -> None:
+    house.closed_trade()
+    for number, event in enumerate(house.journal.events):
+        if reported and isinstance(event, LegFilled):
+            fill = replace(event.fill, id=f"report-{event.fill.order_id}-1")
+            house.journal.events[number] = LegFilled(at=event.at, trade=event.trade, leg=event.leg, order=event.order, fill=fill)
+    again, _ = reborn(house, lambda _: False)
+    again.manager.past._drop(1)
+    again.tick(60)
+    assert (again.trade().state, again.standing()) == (S.CLOSED, [])
+
+
+def test_an_order_that_was_taken_for_one_that_never_arrived_and_filled_long_after_the_start_is_found() -> None:
+    house = SharedHouse()
+    house.reconciler.restore((), LookBack(orders=Past(house.shared)))
+    house.show()
+    house.tick(900)  # the look back of a start is long over
+    house.shared.lose_reply = True
+    house.create()
+    house.tick(1)
+    (name,) = house.venue.orders
+    house.venue.hide(name)
+    house.tick(40)
+    house.manager.force_close(1, "a person")
+    house.tick(20)
+    assert house.trade().state is TradeState.FAILED
+    house.venue.hidden.clear()
+    house.venue.execute(name)  # at once, before any list showed it open
+
+    house.tick(150)
+
+    assert house.trade().state is TradeState.QUARANTINED
+    assert books_hold(house.manager.trades) == venue_holds(house.venue)
+
+
+def test_l20_a_holding_is_adopted_once_however_often_it_is_said() -> None:
+    house = SharedHouse()
+    house.show()
+    house.shared.others_hold("2")
+    house.tick(60)
+    wish = Adoption(option=an_option(), strategy="test")
+    house.manager.by_hand.adopt(wish, house.reconciler.surplus(an_option().symbol, house.shared.snapshot()))
+
+    with pytest.raises(RiskDenied, match="have moved there"):
+        house.reconciler.surplus(an_option().symbol, house.shared.snapshot())

@@ -395,16 +395,16 @@ def test_a_subscription_that_is_not_answered_ends_the_connection(venue: StreamVe
 
 
 def test_a_subscription_that_is_refused_ends_the_connection_and_is_told_once(venue: StreamVenue, ear: Ear, streams: Desk) -> None:
-    venue.refuses = "rfqMaker"
+    venue.refuses = "position"
     made = streams(venue, ear)
-    made.follow([Channel(Topic.REQUESTS_TO_QUOTE), ORDERS])
+    made.follow([Channel(Topic.POSITIONS), ORDERS])
     eventually(lambda: len(venue.paths) >= 3)
 
     made.follow([ORDERS])
     opened(ear)
 
     [lost] = ear.of(StreamLost)
-    assert "rfqMaker" in lost.reason and "failed" in lost.reason
+    assert "position" in lost.reason and "failed" in lost.reason
 
 
 def test_a_refused_connection_is_tried_until_it_stands(ear: Ear, streams: Desk) -> None:
