@@ -52,6 +52,7 @@ def test_every_crash_point_and_every_fault_is_survived_with_nothing_done_wrong(s
     assert [failure(outcome) for outcome in share_of(share) if not outcome.clean] == []
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("share", range(SHARES))
 def test_most_of_the_fixed_set_really_strikes_kills_and_trades(share: int) -> None:
     outcomes = share_of(share)

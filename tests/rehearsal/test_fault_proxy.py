@@ -172,6 +172,7 @@ def test_whichever_way_the_answer_to_a_create_is_lost_it_is_sent_once(trader: Tr
     ends_well(trader, exchange)
 
 
+@pytest.mark.soak
 def test_whichever_way_the_answer_to_a_cancel_is_lost_nothing_is_left_behind(
     trader: Trader, network: FaultProxy, exchange: Exchange
 ) -> None:
@@ -188,6 +189,7 @@ def test_whichever_way_the_answer_to_a_cancel_is_lost_nothing_is_left_behind(
     assert wrongs(exchange.ledger()) == []
 
 
+@pytest.mark.soak
 def test_an_acceptance_whose_answer_is_lost_is_one_block_though_the_daemon_dies(
     trader: Trader, network: FaultProxy, exchange: Exchange
 ) -> None:
@@ -218,6 +220,7 @@ def test_an_order_that_never_arrived_is_sent_anew_once_that_is_sure(trader: Trad
 # ---- a network that is not there
 
 
+@pytest.mark.soak
 def test_refused_connections_and_pages_in_the_middle_of_opening_and_closing(
     trader: Trader, network: FaultProxy, exchange: Exchange
 ) -> None:

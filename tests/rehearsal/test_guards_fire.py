@@ -74,6 +74,7 @@ def a_stranger(world: World) -> Order:
 # ---- what cannot be known
 
 
+@pytest.mark.soak
 def test_an_account_that_cannot_be_read_stops_entries_and_is_told(world: World) -> None:
     world.server.plan(*(Fault(Kind.STATUS, path, code=503, times=10_000) for path in ("account/summary", "position/get")))
     world.trader.begin(Plan())
@@ -230,6 +231,7 @@ def test_halted_sends_nothing_reducing_only_leaves_and_active_trades_again(world
     assert breaches(world) == []
 
 
+@pytest.mark.soak
 def test_a_trade_that_is_released_is_shown_first_and_then_nobodys_here(world: World) -> None:
     opened(world, Plan(hold=600))
     before = arrived(world)

@@ -68,6 +68,7 @@ def test_ct63_a_request_that_is_withdrawn_leaves_a_trade_that_never_was(stage: t
     judged(maker, taker.exchange)
 
 
+@pytest.mark.soak
 def test_l23_a_quote_whose_answer_was_lost_is_taken_back_before_another_is_made(stage: tuple[Maker, Taker]) -> None:
     maker, taker = stage
     fault(taker, "lose_answer", QUOTE)
@@ -93,6 +94,7 @@ def test_l23_a_quote_that_is_taken_while_nobody_knows_whether_it_stands_is_a_tra
     judged(maker, taker.exchange)
 
 
+@pytest.mark.soak
 def test_a_quote_that_never_arrived_is_made_again(stage: tuple[Maker, Taker]) -> None:
     maker, taker = stage
     fault(taker, "refuse", QUOTE, code=10605)
@@ -104,6 +106,7 @@ def test_a_quote_that_never_arrived_is_made_again(stage: tuple[Maker, Taker]) ->
     judged(maker, taker.exchange)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("lost", ["lose_answer", "lose_request"])
 def test_a_taker_who_races_our_cancel_trades_or_does_not_and_the_books_know_which(stage: tuple[Maker, Taker], lost: str) -> None:
     maker, taker = stage
@@ -117,6 +120,7 @@ def test_a_taker_who_races_our_cancel_trades_or_does_not_and_the_books_know_whic
     judged(maker, taker.exchange)
 
 
+@pytest.mark.soak
 def test_l38_a_quote_is_taken_back_when_the_market_is_not_known_any_more(stage: tuple[Maker, Taker]) -> None:
     maker, taker = stage
     maker.answer()
@@ -149,6 +153,7 @@ def test_l28_a_quote_of_a_maker_that_was_killed_is_a_trade_or_is_taken_back(stag
     judged(maker, taker.exchange)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("taken", [True, False], ids=["taken meanwhile", "left standing"])
 def test_l28_a_maker_that_dies_before_the_answer_to_its_quote_finds_it_again(stage: tuple[Maker, Taker], *, taken: bool) -> None:
     maker, taker = stage
@@ -166,6 +171,7 @@ def test_l28_a_maker_that_dies_before_the_answer_to_its_quote_finds_it_again(sta
     judged(maker, taker.exchange)
 
 
+@pytest.mark.soak
 def test_a_maker_whose_journal_was_lost_takes_its_old_quotes_back(stage: tuple[Maker, Taker]) -> None:
     maker, taker = stage
     maker.answer()
@@ -185,6 +191,7 @@ def test_a_maker_whose_journal_was_lost_takes_its_old_quotes_back(stage: tuple[M
 # ---- what a person says
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("word", ["reduce", "halt", "kill"])
 def test_ct62_an_account_that_is_not_active_quotes_nothing_until_it_is(stage: tuple[Maker, Taker], word: str) -> None:
     maker, taker = stage
@@ -201,6 +208,7 @@ def test_ct62_an_account_that_is_not_active_quotes_nothing_until_it_is(stage: tu
     taker.offered(maker, second)
 
 
+@pytest.mark.soak
 def test_a_maker_that_is_paused_quotes_nothing_also_after_a_restart_and_says_so_until_it_is_resumed(stage: tuple[Maker, Taker]) -> None:
     maker, taker = stage
     maker.answer()

@@ -173,6 +173,7 @@ def test_a_stream_that_falls_silent_is_made_anew_soon_and_the_gap_is_asked_for(t
     judge(trader, exchange)
 
 
+@pytest.mark.soak
 def test_a_stream_that_stands_and_tells_no_fill_is_called_deaf_and_made_anew(trader: Trader, exchange: Exchange) -> None:
     exchange.fault("stream_lose", count=0)
     begin(trader, hold=60)
