@@ -152,7 +152,7 @@ def test_the_naked_leg_guard_gives_back_what_filled_where_its_partner_ran_away(w
         world.trader.kill()
         world.trader.begin(plan)
 
-    world.wait(lambda exchange: exchange.traded(UPPER, SELL) > 0 and exchange.net(UPPER) == 0, "it is given back", within=60.0)
+    world.wait(lambda exchange: exchange.traded(UPPER, SELL) > 0 and exchange.net(UPPER) == 0, "it is given back")
     world.trader.hear("trade failed")
     assert world.exchange.traded(BODY, SELL) == 0
     assert wrongs(world, plan) == []
