@@ -116,8 +116,14 @@ class ExecutionDesk:
     ) -> Standing:
         """Look once at a trade's opening, close or unwinding, and do what is due. Raises InvariantBroken and JournalError."""
         scene = self._scene(trade, purpose, account, clamps)
+        standing = self._looked(scene)
+        self._guard.note(scene)
+        return standing
+
+    def _looked(self, scene: Scene) -> Standing:
+        trade = scene.trade
         running = self._running.get(trade.number)
-        if running is not None and running.run.started.purpose is not purpose:
+        if running is not None and running.run.started.purpose is not scene.purpose:
             running.leaving = running.leaving or "the trade goes another way"
         due = self._guard.watch(scene, doubted=any(order.lost for order in self._executor.live_orders(trade.number)))
         if running is not None and running.leaving is not None:

@@ -59,6 +59,7 @@ class NakedLegGuard:
     def breach(self, scene: Scene, reason: str, *, exhausted: bool = False) -> Due | None:
         """Journal and return the next remedy of a structure that cannot stay as it is; None where all are taken (a close only)."""
         trade, run = scene.trade, self._log.last(scene.trade.number)
+        self.note(scene)
         taken = len(_taken(self._log.marks(trade.number, scene.purpose)))
         remedies = (Remedy.CROSS,) if scene.purpose.reduces else trade.params.legging.remedies
         held = ", ".join(f"{leg.held} {leg.option.symbol}" for leg in trade.legs)
@@ -75,12 +76,19 @@ class NakedLegGuard:
         run.write(LeggingBreached, remedy=remedy, reason=reason, exhausted=exhausted)
         return Due(remedy, reason, exhausted)
 
+    def note(self, scene: Scene) -> None:
+        """Journal that a structure has come apart, if that is new. It comes after a look's orders: the partner is not kept waiting."""
+        run, last = self._log.last(scene.trade.number), self._last_mark(scene)
+        if run is not None and apart(scene.trade) and not isinstance(last, LegsApart):
+            run.write(LegsApart)
+
     def forget(self, trade: int) -> None:
         """Drop what is kept of a trade that has ended."""
         self._doubted.pop(trade, None)
 
     def overdue(self, scene: Scene) -> None:
         """Call a person if a structure stands half filled beyond its policy while nothing can be done but wait for the venue."""
+        self.note(scene)
         since = self._since(scene)
         if since is None:
             return
@@ -90,14 +98,19 @@ class NakedLegGuard:
             self._alert(scene, "unknown", said, "look at the venue's own page")
 
     def _since(self, scene: Scene) -> datetime | None:
-        """Return since when the structure stands apart, journalling each change; None while it does not."""
-        last = next((mark for mark in reversed(self._standing(scene)) if isinstance(mark, LegsApart | LegsTogether)), None)
+        """Return since when the structure stands apart; None while it does not. That it came together is journalled at once."""
+        last = self._last_mark(scene)
         known = last.at if isinstance(last, LegsApart) else None
         run = self._log.last(scene.trade.number)
         if run is None or apart(scene.trade) == (known is not None):
             return known
-        run.write(LegsTogether if known is not None else LegsApart)
-        return None if known is not None else scene.now
+        if known is None:
+            return scene.now
+        run.write(LegsTogether)
+        return None
+
+    def _last_mark(self, scene: Scene) -> LegsApart | LegsTogether | None:
+        return next((mark for mark in reversed(self._standing(scene)) if isinstance(mark, LegsApart | LegsTogether)), None)
 
     def _standing(self, scene: Scene) -> Sequence[ExecutionEvent]:
         """Return the marks that tell how a structure stands: a close of what never was declared open inherits the time of its opening."""

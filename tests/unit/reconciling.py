@@ -1,13 +1,12 @@
 """A house whose account is shared with others, and is compared with the venue at every round: builders and switches for its stories."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 from domain import ZERO, AccountSnapshot, ClientOrderId, Difference, Fill, OrderReport, OrderStatus, Side
 from events import DifferenceEnded, DifferenceFound
-from order_ledger import OrderRecord
 from reconciliation import Reconciler, Rhythm
 from trade_execution import TradeExecutor
 from workers import InlinePool
@@ -85,36 +84,17 @@ class SharedVenue(FakeVenue):
                 self.reads_fail = held
 
 
-class Reviving(TradeExecutor):
-    """The order path with the two calls that reconciliation makes of it."""
-
-    def revive(self, orders: Sequence[OrderRecord], fills: Collection[str], /) -> None:
-        """Know the orders of an ended trade again."""
-        for record in orders:
-            self.ledger.put(record)
-            self.ledger._fill_ids.setdefault(record.client_id.trade, set()).update(fills)
-
-    def missed(self, fills: Sequence[Fill], /) -> None:
-        """Book what nobody has booked."""
-        now = self._clock.now()
-        for fill in fills:
-            record = self.ledger.owner_of(fill.order_id)
-            if record is not None and not record.booked_otherwise and not self.ledger.has_fill(record.client_id.trade, fill.id):
-                self._book(record.client_id, fill, now)
-
-
 class SharedHouse(House):
     """A daemon's order path on a shared account, with its reconciler."""
 
     shared: SharedVenue
-    path: Reviving
+    path: TradeExecutor
 
     def __init__(self, venue: SharedVenue | None = None, journal: FakeJournal | None = None, rhythm: Rhythm = RHYTHM) -> None:
         if venue is None:
             venue = SharedVenue(House().venue)
         self.shared, self.rhythm = venue, rhythm
         super().__init__(venue=venue, journal=journal)
-        assert isinstance(self.executor, Reviving)
         self.path = self.executor
         kept = tuple(self.journal.events)
         pool = InlinePool(self.inbox)
@@ -134,7 +114,7 @@ class SharedHouse(House):
 
     def _executor(self, venue: FakeVenue) -> TradeExecutor:
         pool = InlinePool(self.inbox)
-        return Reviving(gateway=venue, writes=pool, reads=pool, journal=self.journal, clock=self.clock, alerts=self.alerts)
+        return TradeExecutor(gateway=venue, writes=pool, reads=pool, journal=self.journal, clock=self.clock, alerts=self.alerts)
 
     def restart(self) -> "SharedHouse":
         """Die here; return a new daemon on the same venue and journal."""

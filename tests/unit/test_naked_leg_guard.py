@@ -11,9 +11,11 @@ from errors import InsufficientMargin
 from events import (
     ExecutionEnded,
     ExecutionStarted,
+    LegFilled,
     LeggingBreached,
     LegsApart,
     LegsTogether,
+    OrderIntended,
     PartKept,
     UnwindStarted,
 )
@@ -129,6 +131,16 @@ def test_l12_nothing_is_done_before_its_time() -> None:
     breach = of(house, LeggingBreached)[0]
     assert breach.at - apart.at == timedelta(seconds=10)
     assert breach.reason == "half filled for 10 s, at most 10"
+
+
+def test_the_partner_goes_out_before_the_guard_writes_that_it_is_missing() -> None:
+    house = a_house()
+    house.create(*VERTICAL, params=params_of(a_policy()))
+    house.tick()
+    house.venue.execute(a_name(1))  # the bought one, which goes first
+    tick_until(house, lambda: bool(of(house, LegsApart)))
+    story = [event for event in house.journal.events if isinstance(event, OrderIntended | LegFilled | LegsApart)]
+    assert [type(event) for event in story] == [OrderIntended, LegFilled, OrderIntended, LegsApart]
 
 
 def test_l12_a_loss_beyond_the_limit_does_not_wait_for_the_time() -> None:
