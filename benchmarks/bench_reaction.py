@@ -22,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from auth import Credentials
 from clock import Clock
 from config import Settings, load_settings
+from context import TradingContext
 from domain import ClientOrderId, OrderPush, Purpose, Push
 from exchanges.coincall.transport import Transport, validity_window
 from exchanges.coincall.wire import decode_client_id
@@ -86,7 +87,6 @@ def a_strategy() -> StrategyConfig:
 def measured(home: Path, trades: int, *, push: bool) -> list[float]:
     """Run the daemon until so many trades have ended, and return its reactions."""
     timings, stop = Timings(), threading.Event()
-    ended: list[object] = []
 
     def transport(settings: Settings, clock: Clock, base_url: str) -> Transport:
         credentials = Credentials(settings.api_key.get_secret_value(), settings.api_secret.get_secret_value())
@@ -105,6 +105,17 @@ def measured(home: Path, trades: int, *, push: bool) -> list[float]:
 
     settings = load_settings({"--state-dir": str(home)}, {"TRADER_LOG_DIR": str(home / "logs")})
     context, exchange = assembled(settings, home_of(settings), [a_strategy()], Wiring(transport=transport, streams=streams))
+    stop_after(context, trades, stop)
+    try:
+        context.monitor.run(stop)
+    finally:
+        let_go(context, exchange)
+    return timings.reactions()
+
+
+def stop_after(context: TradingContext, trades: int, stop: threading.Event) -> None:
+    """Set stop once so many trades have ended, or have had time enough to."""
+    ended: list[object] = []
 
     def count(trade: object) -> None:
         ended.append(trade)
@@ -112,12 +123,9 @@ def measured(home: Path, trades: int, *, push: bool) -> list[float]:
             stop.set()
 
     context.lifecycle.on_closed(count)
-    threading.Timer(trades * 8, stop.set).start()
-    try:
-        context.monitor.run(stop)
-    finally:
-        let_go(context, exchange)
-    return timings.reactions()
+    late = threading.Timer(trades * 8, stop.set)
+    late.daemon = True
+    late.start()
 
 
 def shown(name: str, found: Sequence[float]) -> None:
