@@ -145,7 +145,7 @@ class ByHand:
             yield f"{qty} is not a whole number of lots of {wish.option.lot}"
         if wish.option.expiry <= self._clock.now():
             yield f"it expired at {wish.option.expiry:%d %b %H:%M} UTC"
-        if wish.price is not None and wish.price < 0:
+        if wish.price is not None and not 0 <= wish.price < Decimal("Infinity"):
             yield f"an option has no price of {wish.price}"
         if self._exits_of(wish.strategy) is None:
             yield f"no strategy {wish.strategy} runs here: nothing would watch it"

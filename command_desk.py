@@ -35,5 +35,8 @@ class CommandDesk:
             reason = f"there is no {error.args[0] if error.args else command.target}" if isinstance(error, KeyError) else str(error)
             logger.error("command refused verb={} target={} reason={}", command.verb, command.target, reason)
             return Answer(done=False, said=reason)
+        except Exception as error:  # noqa: BLE001 - one command that cannot be obeyed must not silence those behind it
+            logger.exception("command failed verb={} target={}", command.verb, command.target)
+            return Answer(done=False, said=f"it failed, and what it did is not known: {type(error).__name__}: {error}; see the log")
         logger.info("command done {}: {}", command, said)
         return Answer(done=True, said=said)

@@ -106,9 +106,12 @@ def _adopt(context: TradingContext, command: Command) -> str:
 def _number(command: Command, name: str) -> Decimal | None:
     text = command.details.get(name)
     try:
-        return None if text is None else Decimal(text)
+        number = None if text is None else Decimal(text)
     except InvalidOperation:
         raise ValueError(f"--{name} {text}: not a number") from None
+    if number is not None and not number.is_finite():
+        raise ValueError(f"--{name} {text}: not a finite number")
+    return number
 
 
 def _ordered(states: TradingStates, state: TradingState) -> str:

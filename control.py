@@ -74,6 +74,7 @@ class ControlBox:
 
     def __init__(self, state_dir: Path) -> None:
         self._dir = state_dir / "commands"
+        self._refused: set[str] = set()
 
     def put(self, command: Command) -> Path:
         """Leave a command, whole or not at all. Raises OSError where the directory cannot be written."""
@@ -83,19 +84,32 @@ class ControlBox:
         return file
 
     def take(self) -> Sequence[Taken]:
-        """Return what waits, oldest first, and forget it; what cannot be read is moved aside and logged."""
+        """Return what waits, oldest first, and forget it; what cannot be understood is moved aside, and each trouble logged once.
+
+        A command whose file cannot be removed is not taken: it would be obeyed again and again.
+        """
         if not self._dir.is_dir():
             return ()
         self._forget_old_answers()
-        commands = []
-        for file in sorted(self._dir.glob("*.json")):
-            try:
-                commands.append(Taken(msgspec.json.decode(file.read_bytes(), type=Command), file.stem))
-                file.unlink()
-            except (msgspec.MsgspecError, OSError) as error:
-                logger.error("command not understood file={} reason={}", file, error)
-                file.replace(file.with_suffix(".bad"))
-        return commands
+        found = (self._taken(file) for file in sorted(self._dir.glob("*.json")))
+        return [taken for taken in found if taken is not None]
+
+    def _taken(self, file: Path) -> Taken | None:
+        try:
+            content = file.read_bytes()
+            file.unlink()
+        except OSError as error:
+            if file.name not in self._refused:
+                self._refused.add(file.name)
+                logger.error("command not taken file={} reason={}: it is not obeyed; mend the rights of {}", file, error, self._dir)
+            return None
+        try:
+            return Taken(msgspec.json.decode(content, type=Command), file.stem)
+        except msgspec.MsgspecError as error:
+            logger.error("command not understood file={} reason={}", file, error)
+            with suppress(OSError):
+                file.with_suffix(".bad").write_bytes(content)
+            return None
 
     def _forget_old_answers(self) -> None:
         """Drop answers for which nobody has come."""

@@ -54,7 +54,7 @@ DEAF_AFTER = 5.0  # real seconds from a fill that we read ourselves to the lates
 ACCOUNT_EVERY = 1.0  # real seconds: the venue answers two such questions a second
 ORDER_STREAM = "options"
 _REMEMBERED = 2000
-_LOST_IN_A_ROW = 3
+_FAILURES_IN_A_ROW = 3
 
 Market = BookPush | IndexPush | ChainPush | TickerPush | TapePush
 Waiting = Market | PositionPush  # what is told again and again: it waits for the next tick, and only the newest counts
@@ -85,7 +85,6 @@ class LiveFeed:
         self._following: Collection[Channel] = ()
         self._told: OrderedDict[ClientOrderId, None] = OrderedDict()
         self._untold: dict[ClientOrderId, tuple[float, datetime]] = {}
-        self._lost: dict[str, int] = {}
         self._account_due = 0.0
         self.on_gap: list[Callable[[datetime | None], None]] = []
         self.on_news: list[Callable[[Push], None]] = []
@@ -130,6 +129,7 @@ class LiveFeed:
         if wanted != self._following:
             self._following = wanted
             self._streams.follow(wanted)
+        self._tell_of_the_lost(self._streams)
         self._doubt_the_deaf(self._streams)
 
     # ---- pushes, on the tick thread
@@ -150,7 +150,7 @@ class LiveFeed:
             case StreamOpened():
                 self._opened(push)
             case StreamLost():
-                self._went(push)
+                self._market.recheck()
         for listener in self.on_news:
             listener(push)
 
@@ -204,7 +204,6 @@ class LiveFeed:
     # ---- connections
 
     def _opened(self, push: StreamOpened) -> None:
-        self._lost.pop(push.name, None)
         since = "" if push.silent_since is None else f" nothing heard since={push.silent_since:%H:%M:%S}"
         logger.info("stream open name={}{}", push.name, since)
         self._untold.clear()
@@ -214,18 +213,20 @@ class LiveFeed:
         for listener in self.on_gap:
             listener(push.silent_since)
 
-    def _went(self, push: StreamLost) -> None:
-        self._lost[push.name] = self._lost.get(push.name, 0) + 1
-        self._market.recheck()
-        if self._lost[push.name] >= _LOST_IN_A_ROW:
-            said = f"the stream {push.name} was lost {self._lost[push.name]} times in a row: {push.reason}"
-            hint = "everything is asked for meanwhile, only later; check the network, or set TRADER_STREAMS=off"
-            self._alerts.alert(Severity.WARNING, f"stream {push.name}", said, hint)
+    def _tell_of_the_lost(self, streams: Streams) -> None:
+        """Call a person for a connection that cannot be had."""
+        for each in streams.standing():
+            if each.open_since is None and each.failures >= _FAILURES_IN_A_ROW:
+                said = f"the stream {each.name} could not be had {each.failures} times in a row: {each.reason}"
+                hint = "everything is asked for meanwhile, only later; check the network, or set TRADER_STREAMS=off"
+                self._alerts.alert(Severity.WARNING, f"stream {each.name}", said, hint)
 
     # ---- a stream that stands and tells nothing
 
     def saw(self, event: AnyEvent) -> None:
         """Note what was journalled: a fill that we read by ourselves should be told soon, where a stream stands."""
+        if self._streams is None:
+            return
         if isinstance(event, LegFilled) and (name := ClientOrderId.parse(event.order)) not in self._told:
             record = self._executor.ledger.get(name)
             if record is not None and not record.block:

@@ -206,7 +206,10 @@ Push = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStanding:
-    """How one connection stands: since when it is open (None: it is not), when it last told anything, how often it was made anew."""
+    """How one connection stands: since when it is open (None: it is not), when it last told anything, how often it was made anew.
+
+    `failures` is how many attempts in a row have not led to one that lasted.
+    """
 
     name: str
     open_since: datetime | None
@@ -214,3 +217,4 @@ class StreamStanding:
     connections: int
     channels: int
     reason: str = ""
+    failures: int = 0

@@ -1,7 +1,8 @@
 """Whether SQLite would silently drop part of a journal's write-ahead log: it ends its reading at the first frame that does not add up.
 
 One rule: what a stop can leave is no damage. A frame that was being written when the power went is the last of its log; one that does
-not add up with others of the same log behind it was whole once. Source: SQLite file format, section 4.
+not add up and has a commit of the same log behind it was whole once. Frames of what was taken back, as on a full disk, may stand behind
+the end as well: they end no commit. Source: SQLite file format, section 4.
 """
 
 import struct
@@ -31,9 +32,13 @@ def damage_in_log(log: Path) -> str | None:
         sums = _summed(page, sums, swapped=swapped)
         if content[place + 8 : place + 16] == salts and sums == struct.unpack_from(">II", content, place + 16):
             continue
-        behind = sum(content[later + 8 : later + 16] == salts for later in places[number + 1 :])
-        return f"frame {number + 1} of {log.name} does not add up, and {behind} of the same log stand behind it" if behind else None
+        behind = sum(_ends_a_commit(content, later) and content[later + 8 : later + 16] == salts for later in places[number + 1 :])
+        return f"frame {number + 1} of {log.name} does not add up, and {behind} commits of the same log stand behind it" if behind else None
     return None
+
+
+def _ends_a_commit(content: bytes, place: int) -> bool:
+    return content[place + 4 : place + 8] != bytes(4)
 
 
 def _summed(content: bytes, sums: tuple[int, int], *, swapped: bool) -> tuple[int, int]:

@@ -181,6 +181,7 @@ class _Connection:
             connections=self._connections,
             channels=len(self._wanted),
             reason=self._reason,
+            failures=self._failures,
         )
 
     def end(self) -> None:

@@ -1,5 +1,6 @@
 """A person's word is taken once, obeyed on the tick thread, and answered."""
 
+from decimal import InvalidOperation as DecimalInvalid
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,7 @@ def test_a_command_is_obeyed_once(desk: Desk) -> None:
         (ValueError("no such strategy runs here"), "no such strategy runs here"),
         (RiskDenied("not now"), "not now"),
         (InvalidTransition("trade 7", "closed", "CloseRequested"), "closed"),
+        (DecimalInvalid("nan"), "what it did is not known"),
     ],
 )
 def test_a_refusal_is_answered_with_its_reason(desk: Desk, error: Exception, said: str) -> None:
@@ -90,6 +92,22 @@ def test_without_a_daemon_there_is_no_answer_and_the_command_waits(desk: Desk) -
     file = desk.box.put(Command(verb=Verb.CLOSE, target="7"))
     assert desk.box.wait(file, 0.05) is None
     assert [taken.command.target for taken in desk.box.take()] == ["7"]
+
+
+def test_a_command_that_fails_in_a_way_nobody_thought_of_does_not_keep_the_kill_switch_from_being_heard(desk: Desk) -> None:
+    desk.refuse = DecimalInvalid("nan")
+    desk.box.put(Command(verb=Verb.CLOSE, target="7"))
+    file = desk.box.put(Command(verb=Verb.KILL))
+    desk.desk.look()
+    desk.inbox.drain()
+    assert desk.box.wait(file, 0.2) is not None
+
+
+def test_one_file_that_cannot_be_removed_keeps_no_other_from_being_taken(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "commands" / "0.json").mkdir(parents=True)  # which no unlink removes, whoever asks
+    desk.box.put(Command(verb=Verb.CLOSE, target="8"))
+    assert [taken.command.target for taken in desk.box.take()] == ["8"]
+    assert desk.box.take() == []
 
 
 def test_what_cannot_be_read_is_put_aside(desk: Desk, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ class FakeStreams:
     followed: list[Collection[Channel]] = field(default_factory=list)
     renewed: list[tuple[str, str]] = field(default_factory=list)
     open: bool = True
+    failures: int = 0
     closed: bool = False
 
     def follow(self, channels: Collection[Channel], /) -> None:
@@ -66,7 +67,7 @@ class FakeStreams:
 
     def standing(self) -> Sequence[StreamStanding]:
         since = START if self.open else None
-        return [StreamStanding(name="options", open_since=since, heard_at=None, connections=1, channels=6)]
+        return [StreamStanding(name="options", open_since=since, heard_at=None, connections=1, channels=6, failures=self.failures)]
 
     def close(self) -> None:
         self.closed = True
@@ -405,12 +406,23 @@ def test_a_fill_that_was_told_raises_no_doubt(stage: Stage) -> None:
     assert stage.feed._untold == {}
 
 
-def test_a_stream_lost_again_and_again_calls_a_person(stage: Stage) -> None:
-    for _ in range(2):
-        stage.tell(StreamLost(name="options", reason="refused", at=START))
-    assert stage.house.alerts.about("stream options") == []
-    stage.tell(StreamLost(name="options", reason="refused", at=START))
-    assert stage.house.alerts.about("stream options")
+@pytest.mark.parametrize(("failures", "told"), [(2, 0), (3, 1)])
+def test_a_stream_that_cannot_be_had_calls_a_person(stage: Stage, failures: int, told: int) -> None:
+    stage.feed.connect(stage.streams)
+    stage.streams.open, stage.streams.failures = False, failures
+    stage.feed.refresh()
+    assert len(stage.house.alerts.about("stream options")) == told
+
+
+def test_l37_without_streams_no_fill_waits_to_be_told(stage: Stage) -> None:
+    stage.house.venue.execute(NAME)
+    stage.house.clock.advance(2 * SECOND)
+    stage.house.executor.step(stage.house.clock.now())
+    stage.house.inbox.drain()
+    for event in stage.house.journal.of(LegFilled):
+        stage.feed.saw(event)
+    assert stage.house.journal.of(LegFilled)
+    assert stage.feed._untold == {}
 
 
 def test_without_streams_everything_is_still_asked_for(stage: Stage) -> None:

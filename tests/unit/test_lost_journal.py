@@ -352,6 +352,22 @@ def test_a_last_frame_that_does_not_add_up_was_being_written_when_the_power_went
     assert damage_in_log(log) is None
 
 
+def test_what_was_taken_back_and_stands_behind_the_end_of_a_log_is_no_damage(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA cache_size=5")  # pages: what a transaction writes beyond them is in the log before it is committed
+    connection.execute("CREATE TABLE t (a)")
+    connection.execute("BEGIN")
+    connection.executemany("INSERT INTO t VALUES (?)", [("x" * 2000 + str(number),) for number in range(200)])
+    connection.execute("ROLLBACK")
+    whole = (tmp_path / "a.db-wal").stat().st_size
+    connection.execute("INSERT INTO t VALUES ('one that is kept')")
+    (tmp_path / "b.db-wal").write_bytes((tmp_path / "a.db-wal").read_bytes())
+    connection.close()
+    assert whole > 20 * 4120
+    assert damage_in_log(tmp_path / "b.db-wal") is None
+
+
 def test_coins_of_two_lost_trades_are_two_calls(house: SharedHouse) -> None:
     strange(house, trade=30)
     again, _ = reborn(house, lambda _: False)
