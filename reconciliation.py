@@ -1,7 +1,8 @@
 """Compares our books with the venue: at start, after every gap in what it tells, and at an interval.
 
 One round asks for all open orders and the fills since the last round, and takes the first account answer that is younger than both.
-The first ones after a start also ask for the orders that have ended: the venue still knows by our names what a journal may have lost.
+Each also asks for the orders that have ended: the venue still knows by our names what a journal may have lost. Only while a start is
+fresh does a round depend on that answer.
 A read that fails makes the round void: nothing is concluded from what was not told. What is ours is booked or cancelled through
 the order path; what is others' is seen and never touched. Owned by the tick thread.
 """
@@ -77,6 +78,11 @@ class _Round:
     fills: Sequence[Fill] | None = None
     history: Sequence[OrderReport] | None = ()
 
+    @property
+    def waits_for_account(self) -> bool:
+        """Whether all but the account was told."""
+        return not (self.orders is None or self.fills is None or self.history is None)
+
     def told(self, account: AccountSnapshot) -> Told | None:
         """Return all that was told, with an account that is younger than it; None while something is missing."""
         young = account.valid and account.at is not None and account.at >= self.told_at
@@ -111,7 +117,7 @@ class Reconciler:
         self._since_kept_until = self._started + self._rhythm.overlap
         self._round: _Round | None = None
         self._again = False
-        self._void_rounds = 0
+        self._void_rounds, self._history_fails = 0, False
         self._cancelling: set[ClientOrderId] = set()
         self._comparison = Comparison()
         self._back: LookBack | None = None
@@ -119,6 +125,7 @@ class Reconciler:
         self._doubts = Doubts(alerts, self._started)
         self._acknowledged: set[tuple[Difference, str]] = set()
         self.compared_at: datetime | None = None
+        self.ask_account: Callable[[], None] = lambda: None  # has it read, unless that is under way; else the usual reading is waited for
         lifecycle.block_entries(BLOCK, "our books have not been compared with the venue since the start")
 
     # ---- what others ask
@@ -197,6 +204,8 @@ class Reconciler:
         elif now - current.begun_at > self._rhythm.patience:
             missing = "no answer" if None in (current.orders, current.fills, current.history) else "no account answer"
             self._void(current, f"{missing} within {self._rhythm.patience.total_seconds():g} s")
+        elif current.waits_for_account:
+            self.ask_account()
 
     def _begin(self, now: datetime) -> None:
         current, since, back = _Round(now, now), self._since, self._back
@@ -223,10 +232,14 @@ class Reconciler:
             current.fills, current.told_at = answer, self._clock.now()
 
     def _history_told(self, current: _Round, answer: Sequence[OrderReport] | Exception) -> None:
-        if isinstance(answer, Exception):
+        now, failed = self._clock.now(), isinstance(answer, Exception)
+        if failed and now <= self._back_until:
             self._void(current, f"ended orders unknown: {answer}")
-        else:
-            current.history, current.told_at = answer, self._clock.now()
+            return
+        if failed and not self._history_fails:
+            logger.warning("reconciliation goes on without the orders that have ended reason={}", answer)
+        self._history_fails = failed
+        current.history, current.told_at = () if isinstance(answer, Exception) else answer, now
 
     def _void(self, current: _Round, reason: str) -> None:
         """Conclude nothing from a round, and try again soon."""

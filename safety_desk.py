@@ -140,7 +140,7 @@ def _kill_switch(around: Surroundings, states: TradingStates) -> KillSwitch:
 
 def _reconciler(around: Surroundings) -> Reconciler:
     clock = around.clock
-    return Reconciler(
+    reconciler = Reconciler(
         desk=around.desk,
         gateway=around.orders,
         path=around.live.executor,
@@ -157,6 +157,8 @@ def _reconciler(around: Surroundings) -> Reconciler:
             patience=_paced(clock, 120, 60),
         ),
     )
+    reconciler.ask_account = around.account.refresh
+    return reconciler
 
 
 def _dead_man(around: Surroundings) -> DeadManSwitch | None:

@@ -155,25 +155,25 @@ class CoincallClient:
         return wire_market.parse_instruments(self._ask("instruments", f"/open/option/getInstruments/{quote(coin, safe='')}").data)
 
     def chain(self, index: str, expiry: datetime | None = None) -> tuple[tuple[wire_market.QuoteLine, ...], datetime]:
-        """Return the quotes of an index such as BTCUSD, of one expiry or all, and the moment of receipt; the chain carries no time."""
+        """Return the quotes of an index such as BTCUSD, of one expiry or all, and the moment of asking; the chain carries no time."""
         params: dict[str, Value] = {"endTime": None if expiry is None else to_ms(expiry)}
         reply = self._ask("option chain", f"/open/option/get/v1/{quote(index, safe='')}", params)
-        return wire_market.parse_chain(reply.data), reply.at
+        return wire_market.parse_chain(reply.data), reply.asked_at
 
     def detail(self, symbol: str) -> tuple[wire_market.QuoteLine, datetime]:
-        """Return mark, Greeks and index price of one option, and the moment of receipt; it has no bid and ask."""
+        """Return mark, Greeks and index price of one option, and the moment of asking; it has no bid and ask."""
         reply = self._ask("option detail", f"/open/option/detail/v1/{quote(symbol, safe='')}")
-        return wire_market.parse_detail(reply.data), reply.at
+        return wire_market.parse_detail(reply.data), reply.asked_at
 
     def book(self, symbol: str) -> tuple[wire_market.Ladders, datetime]:
-        """Return the order book of one option, 100 levels, and the moment of receipt; the book carries no time."""
+        """Return the order book of one option, 100 levels, and the moment of asking; the book carries no time."""
         reply = self._ask("order book", f"/open/option/order/orderbook/v1/{quote(symbol, safe='')}")
-        return wire_market.parse_book(reply.data), reply.at
+        return wire_market.parse_book(reply.data), reply.asked_at
 
     def index(self, index: str) -> tuple[tuple[wire_market.IndexLine, ...], datetime]:
-        """Return the index price of an index such as BTCUSD, among others perhaps, and the moment of receipt."""
+        """Return the index price of an index such as BTCUSD, among others perhaps, and the moment of asking."""
         reply = self._transport.read(_INDEX, {"symbol": index})
-        return wire_market.parse_index(reply.data), reply.at
+        return wire_market.parse_index(reply.data), reply.asked_at
 
     def candles(self, symbol: str, period: str, start: datetime, end: datetime) -> tuple[wire_market.Candle, ...]:
         """Return candles, oldest first; periods m1 m5 m15 m30 h1 h4 d1 w1 mn1 quarter. The documented limit=1 does not limit."""
@@ -208,12 +208,12 @@ class CoincallClient:
         return wire_account.parse_key(self._transport.read(_KEY, {}).data)
 
     def summary(self) -> tuple[wire_account.AccountSummary, datetime]:
-        """Return the account's money and the moment of receipt."""
+        """Return the account's money and the moment of asking."""
         reply = self._transport.read(_SUMMARY, {})
-        return wire_account.parse_summary(reply.data), reply.at
+        return wire_account.parse_summary(reply.data), reply.asked_at
 
     def wallet(self) -> tuple[tuple[AssetBalance, ...], datetime]:
-        """Return what the wallet holds of each coin, and the moment of receipt.
+        """Return what the wallet holds of each coin, and the moment of asking.
 
         Read from the account summary: the wallet path of API 4.4 has no documented answer (docs/adr/0012).
         """
@@ -221,9 +221,9 @@ class CoincallClient:
         return summary.coins, at
 
     def positions(self) -> tuple[tuple[PositionSnapshot, ...], datetime]:
-        """Return every option holding and the moment of receipt; empty only where the venue said so."""
+        """Return every option holding and the moment of asking; empty only where the venue said so."""
         reply = self._transport.read(_POSITIONS, {})
-        return wire_account.parse_positions(reply.data), reply.at
+        return wire_account.parse_positions(reply.data), reply.asked_at
 
     def settlements(self, since: datetime | None = None, until: datetime | None = None, page: int = 1) -> Page[Settlement]:
         """Return a page of what expired, newest first."""

@@ -136,7 +136,7 @@ class CoincallMarket:
         return self._client.instruments(underlying)
 
     def chain(self, underlying: str, listed: Sequence[Option], expiry: datetime | None = None, /) -> Chain:
-        """Return the quotes of the listed options (of one expiry, or all), timed by receipt, and the index price with its own time.
+        """Return the quotes of the listed options (of one expiry, or all), timed by the asking, and the index price with its own time.
 
         The venue's chain carries no time. The index comes from another endpoint: where that fails it is None, which is unknown,
         and the quotes stand.
@@ -152,12 +152,12 @@ class CoincallMarket:
         return Chain(underlying, at, index, quotes, index_at)
 
     def book(self, symbol: str, /) -> OrderBook:
-        """Return the order book of one option, timed by receipt."""
+        """Return the order book of one option, timed by the asking."""
         ladders, at = self._client.book(symbol)
         return ladders.of(symbol, at)
 
     def index(self, underlying: str, /) -> tuple[Decimal, datetime]:
-        """Return the index price, USD, and the venue's time of it, or of receipt where what it gives can be no time in ms.
+        """Return the index price, USD, and the venue's time of it, or of the asking where what it gives can be no time in ms.
 
         Raises DataNotFresh where the venue has no index price; the mark is not taken in its place.
         """
@@ -180,16 +180,16 @@ def _index_symbol(underlying: str) -> str:
     return f"{underlying}USD"
 
 
-def _source_time(ts: int | None, received: datetime, ahead: timedelta) -> datetime:
+def _source_time(ts: int | None, asked: datetime, ahead: timedelta) -> datetime:
     """Return ts as the moment of the source by our clock, which the venue's is ahead of.
 
-    That of receipt where ts can be no time: older documents show digits of a calendar there (API 1.5).
+    That of the asking where ts can be no time, or one that is later: older documents show digits of a calendar there (API 1.5).
     """
     try:
         said = None if ts is None else from_ms(ts) - ahead
     except OverflowError:
         said = None
-    return received if said is None or not _OLDEST_TIME <= said <= received + _AHEAD else min(said, received)
+    return asked if said is None or not _OLDEST_TIME <= said <= asked + _AHEAD else min(said, asked)
 
 
 def _windows(since: datetime, now: datetime, ahead: timedelta) -> Iterator[tuple[datetime, datetime | None]]:

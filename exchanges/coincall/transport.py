@@ -70,9 +70,13 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The data of a successful answer, as JSON bytes, and the moment it arrived."""
+    """The data of a successful answer, as JSON bytes, when it was asked for, and when it arrived.
+
+    What it tells is of some moment between the two: where it carries no time of its own it counts as old as the question.
+    """
 
     data: bytes
+    asked_at: datetime
     at: datetime
 
 
@@ -153,9 +157,8 @@ class Transport:
         The true difference lies between what it would be had the answer taken no time and had the question; where zero lies
         between the two, the clocks agree as far as can be seen.
         """
-        asked = self._clock.now()
         reply = self._once(SERVER_TIME, {})
-        theirs = parse_time(reply.data)
+        asked, theirs = reply.asked_at, parse_time(reply.data)
         agree = asked - _MILLISECOND <= theirs <= reply.at
         found = timedelta(0) if agree else theirs - (asked + (reply.at - asked) / 2)
         if found != self._skew:
@@ -180,8 +183,9 @@ class Transport:
         if endpoint.signed and self._credentials is None:
             raise AuthenticationRejected(VENUE, endpoint.name, "needs an API key, and none is configured")
         self._limiter.acquire(endpoint.group, lane)
+        asked_at = self._clock.now()
         response = self._sent(endpoint, self._prepared(endpoint, params))
-        return self._judged(endpoint, response.status_code, response.content)
+        return Reply(self._judged(endpoint, response.status_code, response.content), asked_at, self._clock.now())
 
     def _prepared(self, endpoint: Endpoint, params: Mapping[str, Value]) -> requests.PreparedRequest:
         """Sign for this very moment; the body holds the text that is signed."""
@@ -214,14 +218,13 @@ class Transport:
         kind = OutcomeUnknown if lost else ExchangeUnavailable
         return kind(VENUE, endpoint.name, self._redacted(f"{type(error).__name__}: {error}"))
 
-    def _judged(self, endpoint: Endpoint, status: int, body: bytes) -> Reply:
-        at = self._clock.now()
+    def _judged(self, endpoint: Endpoint, status: int, body: bytes) -> bytes:
         envelope = self._envelope(endpoint, status, body)
         if envelope is not None and envelope.code != 0:
             raise error_of_code(endpoint.name, envelope.code, self._redacted(envelope.text), changes_state=endpoint.changes_state)
         if envelope is None or not 200 <= status < 300:
             raise error_of_status(endpoint.name, status, self._redacted(excerpt(body)), changes_state=endpoint.changes_state)
-        return Reply(bytes(envelope.data), at)
+        return bytes(envelope.data)
 
     def _envelope(self, endpoint: Endpoint, status: int, body: bytes) -> Envelope | None:
         """Read the envelope; None where the status alone says what there is to know."""

@@ -164,6 +164,17 @@ def test_a_journal_that_lost_a_part_has_no_last_word(house: SharedHouse, damaged
     assert back > timedelta(days=6) if damaged else timedelta(hours=9) < back < timedelta(hours=10)
 
 
+def test_a_history_that_is_never_told_does_not_keep_the_books_from_being_compared_for_ever(house: SharedHouse) -> None:
+    again, past = reborn(house, lambda _: False, damaged=False)
+    past.fails = True
+    again.tick(3)
+    before = again.reconciler.compared_at
+    again.tick(3, every=timedelta(minutes=6))
+    assert before is None
+    assert again.reconciler.compared_at is not None
+    assert len(past.asked_since) == 3  # it is asked for all the same
+
+
 def test_l39_nothing_is_concluded_while_the_history_is_not_told(house: SharedHouse) -> None:
     house.closed_trade()
     again, past = reborn(house, lambda _: False, damaged=False)

@@ -62,6 +62,17 @@ def test_l39_an_account_that_is_not_known_concludes_nothing(house: SharedHouse) 
     assert house.alerts.about("reconciliation")
 
 
+def test_l39_an_account_from_before_the_answers_is_asked_for_anew(house: SharedHouse) -> None:
+    asked: list[int] = []
+    house.reconciler.ask_account = lambda: asked.append(1)
+    old = replace(house.shared.snapshot(), at=START - SECOND)
+    house.tick(3, account=old)
+    assert asked
+    assert house.reconciler.compared_at is None
+    house.tick()
+    assert house.reconciler.compared_at == house.clock.now()
+
+
 def test_l39_an_answer_that_is_not_valid_concludes_nothing_however_young(house: SharedHouse) -> None:
     house.opened()
     asked = house.shared.snapshot()

@@ -241,15 +241,18 @@ HOLDING = answer(
 
 
 @responses.activate
-def test_the_account_is_as_old_as_the_older_of_its_answers() -> None:
+@pytest.mark.parametrize("slow", [SUMMARY, POSITIONS])
+def test_l39_the_account_is_as_old_as_the_first_question_however_late_the_answer_comes(slow: str) -> None:
     desk = a_desk()
 
     def slowly(_: requests.PreparedRequest) -> Answered:
         desk.clock.advance(timedelta(seconds=3))
-        return 200, {}, HOLDING
+        return 200, {}, MONEY if slow == SUMMARY else HOLDING
 
-    responses.get(SUMMARY, body=MONEY)
-    responses.add_callback(responses.GET, POSITIONS, slowly)
+    responses.add_callback(responses.GET, slow, slowly)
+    for url, body in ((SUMMARY, MONEY), (POSITIONS, HOLDING)):
+        if url != slow:
+            responses.get(url, body=body)
 
     found = account(desk).read()
 
