@@ -208,6 +208,11 @@ class KillSwitch:
             except JournalError as error:
                 hint = "make the journal writable: it is tried again on every tick"
                 self._alerts.alert(Severity.CRITICAL, "journal", f"the kill switch cannot close {trade.id}: {error}", hint)
+            except Exception as error:  # noqa: BLE001 - one trade that cannot be left must not keep the others from being left
+                said = f"the kill switch cannot close {trade.id}: {type(error).__name__}: {error}"
+                self._alerts.alert(
+                    Severity.CRITICAL, f"kill switch {trade.id}", said, "close it by hand at the venue; it is tried again on every tick"
+                )
 
     def _pull_one(self, trade: TradeLifecycle) -> None:
         reason = f"kill switch thrown by {self._reason}"

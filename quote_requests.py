@@ -106,6 +106,7 @@ class RequestsToQuote:
             self._ask(self._own, now, self._directory.open_quotes, self._own_listed)
         self._known = {name: each for name, each in self._known.items() if now < each.expires_at}
         self._over = {name: end for name, end in self._over.items() if now < end}
+        self._missed = {name: count for name, count in self._missed.items() if name in self._known}
 
     # ---- inside
 

@@ -35,7 +35,8 @@ class ScriptDriver:
     ) -> None:
         """`ready` tells whether our books have been compared with the venue since the start."""
         self._lifecycle, self._tick, self._wait, self._ready = lifecycle, tick, wait, ready
-        self._ended: list[tuple[int, ExecutionResult]] = []
+        self._driving: int | None = None
+        self._ended: list[ExecutionResult] = []  # of the trade that is being driven
         lifecycle.bind(SCRIPT, ())
         lifecycle.on_executed(self._note)
 
@@ -62,21 +63,23 @@ class ScriptDriver:
                 strategy=SCRIPT, version="", legs=plans, mode=mode, params=params, reason="the script says so"
             ).number
         self._ended.clear()
+        self._driving = number
         while self._of(number).state in _BUSY:
             self._tick()
             self._wait()
         trade = self._of(number)
         closing = held is not None or (resumed is not None and resumed.state in _LEAVING)
         done = trade.state is TradeState.CLOSED if closing else trade.state is TradeState.OPEN and trade.complete
-        return Driven(results=tuple(result for of, result in self._ended if of == number), success=done, reason=self._why(trade, done=done))
+        return Driven(results=tuple(self._ended), success=done, reason=self._why(trade, done=done))
 
     def _why(self, trade: TradeLifecycle, *, done: bool) -> str:
         """Say how it went: what each execution that fell short said, and what the trade is now if it is not what was asked for."""
-        said = [result.reason for of, result in self._ended if of == trade.number and result.reason]
+        said = [result.reason for result in self._ended if result.reason]
         return "; ".join(said if done else [*said, f"the trade is {trade.state}{f': {trade.reason}' if trade.reason else ''}"])
 
     def _note(self, run: Run, result: ExecutionResult) -> None:
-        self._ended.append((run.started.trade, result))
+        if run.started.trade == self._driving:
+            self._ended.append(result)
 
     def _know_account(self) -> None:
         deadline = monotonic() + KNOWN_WITHIN

@@ -23,6 +23,7 @@ class TradeBook:
         self._journal = journal
         self._next = next_number
         self._trades: dict[int, TradeLifecycle] = {}
+        self._of: dict[str, list[int]] = {}  # by strategy: others' ended trades cost a look nothing
         self._active: dict[int, None] = {}
         self._unnotified: dict[int, None] = {}
         self._peaks: dict[int, tuple[datetime | None, Decimal | None]] = {}
@@ -57,11 +58,13 @@ class TradeBook:
 
     def for_strategy(self, name: str, *, active: bool = False) -> tuple[TradeLifecycle, ...]:
         """Return a strategy's trades, or only those that have not ended."""
-        return tuple(trade for trade in (self.active if active else self._trades.values()) if trade.strategy == name)
+        if active:
+            return tuple(trade for trade in self.active if trade.strategy == name)
+        return tuple(self._trades[number] for number in self._of.get(name, ()))
 
     def created_since(self, strategy: str, moment: datetime) -> int:
         """Return how many trades a strategy has begun since a moment."""
-        return sum(trade.strategy == strategy and trade.created_at >= moment for trade in self._trades.values())
+        return sum(trade.created_at >= moment for trade in self.for_strategy(strategy))
 
     def options_in_use(self) -> tuple[Option, ...]:
         """Return the options of all active trades, each once."""
@@ -102,6 +105,8 @@ class TradeBook:
     def keep(self, trade: TradeLifecycle) -> TradeLifecycle:
         """Hold this value of a trade from now on."""
         number = trade.number
+        if number not in self._trades:
+            self._of.setdefault(trade.strategy, []).append(number)
         self._trades[number] = trade
         self._next = max(self._next, number + 1)
         _mark(self._active, number, wanted=trade.active)

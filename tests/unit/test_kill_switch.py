@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from loguru import logger
 
 from domain import ClientOrderId, KillPolicy, KillStage, OptionType, Purpose, Side, TradingState
-from errors import RiskDenied
+from errors import InvariantBroken, RiskDenied
 from events import CloseRequested, KillSwitchMoved, LegPlan, OpenGivenUp, PartKept, TradeHandedOver, TradeReleased
 from flatness import Flatness
 from kill_switch import KillSwitch
@@ -56,6 +56,20 @@ class Managed:
             kind = OpenGivenUp if all(leg.opened == 0 for leg in book[number].legs) else PartKept
             book.apply(kind(at=now, trade=number, reason=reason))
         return True
+
+
+class Broken(Managed):
+    """The same, of which one trade cannot be left."""
+
+    def __init__(self, house: House, stuck: int) -> None:
+        super().__init__(house)
+        self.stuck = stuck
+
+    def force_close(self, number: int, reason: str, *, urgent: bool = False) -> None:
+        """Have a trade closed, unless it is that one."""
+        if number == self.stuck:
+            raise InvariantBroken(f"trade {number} contradicts itself")
+        super().force_close(number, reason, urgent=urgent)
 
 
 class Plant(House):
@@ -491,6 +505,18 @@ def test_a_restart_pulls_by_the_policy_that_was_thrown_and_not_by_today_s(plant:
     assert again.is_flat()
     again.kill.withdraw(BY)
     assert "TRADER_KILL_POLICY=keep" in again.kill.arm(BY)
+
+
+def test_a_trade_that_cannot_be_left_does_not_keep_the_others_from_being_left(plant: Plant) -> None:
+    plant.opened(a_plan(CALL))
+    plant.opened(a_plan(PUT))
+    plant.kill._trades = Broken(plant, stuck=1)
+
+    plant.kill.throw("SIGUSR1", "a signal")
+    plant.run(20)
+
+    assert venue_holds(plant.venue).keys() == {CALL.symbol}
+    assert plant.alerts.about("kill switch test#1")
 
 
 def test_a_full_disk_does_not_keep_anyone_from_stopping(plant: Plant) -> None:
