@@ -14,8 +14,6 @@ from domain import ZERO
 from events import AccountMarked, AnyEvent
 
 HUNDRED = Decimal(100)
-# The kinds of events that the history needs.
-KINDS: tuple[type[AccountMarked], ...] = (AccountMarked,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,17 +49,6 @@ class Input:
         return self.kind or self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How old each kind of input may be, market time; the one place where it stands."""
-
-    account: timedelta = timedelta(seconds=30)
-    orders: timedelta = timedelta(seconds=30)
-    market: timedelta = timedelta(seconds=30)
-    reconciliation: timedelta = timedelta(minutes=5)
-    streams: timedelta = timedelta(minutes=1)
-
-
 class Entries(Protocol):
     """Who lets trades begin."""
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from loguru import logger
 
-from domain import AccountSnapshot, Severity, Verdict
+from domain import AccountSnapshot, Severity
 from errors import JournalError
 from ports import Alerts
 from trading_state import Rule
@@ -105,14 +105,6 @@ class MarginWatch:
         self._alerts.alert(
             Severity.WARNING, "margin unknown", said, "no action needed if it comes back; else look at the venue's account page"
         )
-
-
-def margin_verdict(account: AccountSnapshot) -> Verdict:
-    """Say how the margin stands, for a person; not ok where it cannot be judged."""
-    pct = margin_pct(account)
-    if pct is None:
-        return Verdict(ok=False, reason="margin unknown")
-    return Verdict(ok=True, reason=f"maintenance margin {_short(pct)} % of equity")
 
 
 def _short(pct: Decimal) -> str:

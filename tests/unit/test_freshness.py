@@ -8,7 +8,7 @@ import pytest
 
 from clock import SimulatedClock
 from domain import Greeks, Quote, Severity
-from freshness import Freshness, Input, Limits, Stops
+from freshness import Freshness, Input, Stops
 from frozen_marks import MarkWatch, Stiffness
 
 from tests.fakes import SECOND, START, FakeAlerts, House, a_quote
@@ -40,7 +40,7 @@ class Stage:
             Input(
                 name="index BTC",
                 kind="index",
-                limit=Limits().market,
+                limit=timedelta(seconds=30),
                 told_at=lambda: self.told_at,
                 stops=stops,
                 refetch=self._refetch,

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from domain import AccountSnapshot, Severity, TradingState, unknown_account
-from margin_watch import MarginWatch, margin_levels, margin_pct, margin_verdict
+from margin_watch import MarginWatch, margin_levels, margin_pct
 from trading_state import TradingStates
 
 from tests.fakes import START, FakeAlerts, FakeJournal, an_account
@@ -165,14 +165,12 @@ def test_no_equity_left_is_beyond_every_level(equity: str) -> None:
 
     assert room.told == [("margin 85 %", Severity.CRITICAL)]
     assert room.states.state is R
-    assert "more than any" in margin_verdict(margined("10", equity)).reason
 
 
 def test_a_margin_of_zero_is_known_and_well() -> None:
     assert margin_pct(margined("0")) == 0
     assert margin_pct(replace(margined("10"), valid=False)) is None
-    assert not margin_verdict(margined(None))
-    assert margin_verdict(margined("12.34")).reason == "maintenance margin 12.3 % of equity"
+    assert margin_pct(margined(None)) is None
 
 
 def test_available_margin_below_zero_is_told_once_until_it_is_back() -> None:
