@@ -10,7 +10,7 @@ from control import Command, Handler, Verb
 from domain import ExecutionMode, TradingState
 from reconciliation import Reconciler
 from strategy import StrategyRunner
-from trading_state import PERSON, TradingStates
+from trading_state import JOURNAL, OWN_WORDS, PERSON, TradingStates
 
 
 def handlers_of(context: TradingContext) -> Mapping[Verb, Handler]:
@@ -37,7 +37,7 @@ def handlers_of(context: TradingContext) -> Mapping[Verb, Handler]:
 
 def heed_attention(context: TradingContext) -> None:
     """Let nothing be opened while the journal asks for a person's look: what it lost may be at the venue; and let go once it does not."""
-    reason, rule = context.opened.journal.needs_attention, context.safety.states.rule("journal")
+    reason, rule = context.opened.journal.needs_attention, context.safety.states.rule(JOURNAL)
     if reason is not None:
         context.lifecycle.block_entries("journal", f"{reason}; look, then --acknowledge")
         rule.hold(reason)
@@ -125,7 +125,8 @@ def _activated(states: TradingStates, cause: str) -> str:
         states.overrule(cause, "a person overruled it")
     else:
         states.activate("a person asked for it")
-    holds = "".join(f"\nstill holds: {each} (--activate '{each.name}' overrules it)" for each in states.causes)
+    words = {each.name: OWN_WORDS.get(each.name, f"--activate '{each.name}'") for each in states.causes}
+    holds = "".join(f"\nstill holds: {each} (taken back by {words[each.name]})" for each in states.causes)
     return f"the account is {states.state}{holds}"
 
 

@@ -73,7 +73,8 @@ class DifferenceBook:
             match event:
                 case DifferenceFound(kind=kind, subject=subject, said=said, action=action, trade=trade, at=at):
                     found = Found(kind=kind, subject=subject, said=said, action=action, trade=trade)
-                    self._seen[found.key] = _Sighting(found, at, named=True)
+                    before = self._seen.get(found.key)
+                    self._seen[found.key] = _Sighting(found, at if before is None else before.since, named=True)
                 case DifferenceEnded(kind=kind, subject=subject):
                     self._seen.pop((kind, subject), None)
 
@@ -93,6 +94,9 @@ class DifferenceBook:
         there = {found.key for found in comparison.found}
         for found in comparison.found:
             sighting = self._seen.setdefault(found.key, _Sighting(found, now))
+            changed = sighting.named and found.kind in _POSITIONS and sighting.found.said != found.said  # orders change all day
+            if changed and not self._written(_event(found, now)):
+                continue  # it is compared again
             sighting.found, sighting.rounds = found, sighting.rounds + 1
             sighting.missing, sighting.missing_since = 0, None
         self._name([s for s in self._seen.values() if not s.named and s.found.key in there and s.lasting(now, self._lag)], now)
@@ -104,11 +108,7 @@ class DifferenceBook:
     def _name(self, lasting: Sequence[_Sighting], now: datetime) -> None:
         if not lasting:
             return
-        events = [
-            DifferenceFound(at=now, kind=f.kind, subject=f.subject, said=f.said, action=f.action, trade=f.trade)
-            for f in (sighting.found for sighting in lasting)
-        ]
-        if not self._written(*events):
+        if not self._written(*(_event(sighting.found, now) for sighting in lasting)):
             return
         by_cause: dict[str, list[Found]] = {}  # by what is told together: a kind, but coins of a lost trade alone
         for sighting in lasting:
@@ -142,6 +142,10 @@ class DifferenceBook:
             self._alerts.alert(Severity.CRITICAL, "journal", f"cannot write a difference: {error}", hint)
             return False
         return True
+
+
+def _event(found: Found, now: datetime) -> DifferenceFound:
+    return DifferenceFound(at=now, kind=found.kind, subject=found.subject, said=found.said, action=found.action, trade=found.trade)
 
 
 def _ended(found: Found) -> str:

@@ -18,7 +18,8 @@ from errors import JournalError
 from events import AccountStateChanged, AnyEvent
 from ports import Alerts, JournalWriter
 
-PERSON, KILL_SWITCH = "a person", "kill switch"
+PERSON, KILL_SWITCH, JOURNAL = "a person", "kill switch", "journal"
+OWN_WORDS = {PERSON: "--activate", KILL_SWITCH: "--withdraw-kill", JOURNAL: "--acknowledge"}  # what takes these causes back
 _ACTIVE = TradingState.ACTIVE
 Listener = Callable[[Verdict], None]
 
@@ -81,10 +82,10 @@ class TradingStates:
     def overrule(self, cause: str, reason: str) -> None:
         """Take back a rule's cause because a person says so; the rule does not name it again before it has seen all well in between.
 
-        Raises KeyError for a cause that does not stand, ValueError for the kill switch, which is withdrawn and not overruled; JournalError.
+        Raises KeyError for a cause that does not stand, ValueError for one that has a word of its own (OWN_WORDS); JournalError.
         """
-        if cause == KILL_SWITCH:
-            raise ValueError("the kill switch is withdrawn, not overruled")
+        if cause in OWN_WORDS:
+            raise ValueError(f"{cause}: {OWN_WORDS[cause]} takes it back, and nothing overrules it")
         if cause not in self._causes:
             raise KeyError(cause)
         self._lift(cause, PERSON, reason)

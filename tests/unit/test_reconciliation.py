@@ -227,6 +227,18 @@ def journal_of(events: object) -> FakeJournal:
     return journal
 
 
+def test_a_difference_that_changes_is_written_anew_and_calls_nobody_again(house: SharedHouse) -> None:
+    house.shared.others_hold("-2")
+    house.tick(90)
+    house.shared.others_hold("1")
+    house.tick(90)
+    told = [event.said for event in house.journal.of(DifferenceFound) if isinstance(event, DifferenceFound)]
+    assert [said.split(",")[0] for said in told] == ["the venue shows -2", "the venue shows -1"]
+    assert len(house.alerts.about("difference")) == 1
+    again = house.restart()
+    assert [found.said.split(",")[0] for found in again.reconciler.standing] == ["the venue shows -1"]
+
+
 def test_entries_wait_while_an_order_of_ours_lives_without_us(house: SharedHouse) -> None:
     house.tick(10)
     unknown_order(house)

@@ -11,7 +11,7 @@ from clock import SimulatedClock
 from domain import TradingState, Verdict
 from errors import JournalError
 from events import AccountStateChanged
-from trading_state import KILL_SWITCH, PERSON, Rule, TradingStates
+from trading_state import JOURNAL, KILL_SWITCH, PERSON, Rule, TradingStates
 
 from tests.fakes import START, FakeAlerts, FakeJournal
 
@@ -158,12 +158,14 @@ def test_overruling_what_does_not_stand_is_refused() -> None:
         Office().states.overrule("margin", "why not")
 
 
-def test_the_kill_switch_is_withdrawn_and_not_overruled() -> None:
+@pytest.mark.parametrize(("cause", "word"), [(KILL_SWITCH, "--withdraw-kill"), (JOURNAL, "--acknowledge")])
+def test_what_has_a_word_of_its_own_is_not_overruled(cause: str, word: str) -> None:
     office = Office()
-    office.states.rule(KILL_SWITCH).hold("thrown")
+    office.states.rule(cause).hold("it stands")
 
-    with pytest.raises(ValueError, match="withdrawn, not overruled"):
-        office.states.overrule(KILL_SWITCH, "enough")
+    with pytest.raises(ValueError, match=word):
+        office.states.overrule(cause, "enough")
+    assert office.states.state is R
 
 
 def test_every_cause_survives_kill_minus_nine() -> None:
