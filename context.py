@@ -20,7 +20,7 @@ from exchanges.coincall.client_mm import CoincallMakerClient
 from exchanges.coincall.client_rfq import CoincallRFQClient
 from exchanges.coincall.gateway import CoincallAccount, CoincallMarket, CoincallOrders
 from exchanges.coincall.gateway_maker import CoincallMaker
-from exchanges.coincall.gateway_mm import CoincallDeadMan, CoincallProtection
+from exchanges.coincall.gateway_mm import CoincallBatches, CoincallDeadMan, CoincallProtection
 from exchanges.coincall.gateway_rfq import CoincallRFQ
 from exchanges.coincall.transport import Transport
 from execution_quality import QualityBook
@@ -31,6 +31,7 @@ from market_data import MarketData
 from multileg_orderbook import SmartOrderbookExecutor
 from notify import Notifier
 from order_gate import Sight
+from order_post import OrderPost
 from pace import Pace, pace_of
 from quote_requests import RequestsToQuote
 from rfq import RFQExecutor
@@ -86,9 +87,12 @@ class TradingContext:
         """Let what is on its way to the venue finish, book what came of it, then let go of everything, within timeout (real seconds)."""
         deadline = monotonic() + timeout
         self.feed.close()
-        for pool in (self.writes, self.urgent):
-            pool.close(max(0.1, deadline - monotonic() - 0.5))
         try:
+            self.executor.post.flush()
+            for pool in (self.writes, self.urgent):
+                pool.close(max(0.1, deadline - monotonic() - 0.5))
+            self.inbox.drain()
+            self.executor.post.flush()  # nothing leaves any more: what the last answers led to is told so
             self.inbox.drain()
         finally:
             self.reads.close(max(0.1, deadline - monotonic()))  # what it could not ask any more is nobody's failure: the next start asks
@@ -175,7 +179,7 @@ def build_context(
         kept,
     )
     maker = _maker(policies, desks, links, builder, kept, lifecycle=lifecycle, states=states, feed=feed)
-    _schedule(monitor, lifecycle, safety, runners, maker)
+    _schedule(monitor, lifecycle, safety, runners, maker, live.desk.executor.post)
     return TradingContext(
         settings=settings,
         clock=clock,
@@ -261,7 +265,10 @@ def _desks(builder: DeskBuilder, links: Links, seen: _Seen, rehearsal: DryRunDes
     makers = CoincallRFQ(board, seen.market.get_option_instruments, clock)
     orders, quoting = CoincallOrders(links.client, clock), CoincallMaker(board, clock)
     rehearsed = None if rehearsal is None else builder.build(VenuePorts(rehearsal, rehearsal, rehearsal.rfq, rehearsal.rfq)).desk
-    return _Desks(orders, makers, quoting, builder.build(VenuePorts(orders, seen.reader, makers, makers, quoting)), rehearsed)
+    live = builder.build(VenuePorts(orders, seen.reader, makers, makers, quoting))
+    if builder.settings.batch_orders == "on":
+        live.desk.executor.post.together(CoincallBatches(links.client, CoincallMakerClient(links.transport), clock))
+    return _Desks(orders, makers, quoting, live, rehearsed)
 
 
 def _maker(
@@ -312,9 +319,17 @@ def _underlyings(lifecycle: LifecycleManager, strategies: Sequence[StrategyConfi
 
 
 def _schedule(
-    monitor: PositionMonitor, lifecycle: LifecycleManager, safety: Safety, runners: Sequence[StrategyRunner], maker: RFQMaker | None
+    monitor: PositionMonitor,
+    lifecycle: LifecycleManager,
+    safety: Safety,
+    runners: Sequence[StrategyRunner],
+    maker: RFQMaker | None,
+    post: OrderPost,
 ) -> None:
-    """Say what each tick looks at: what the account may do, the trades, whether all of it is so, and only then the strategies."""
+    """Say what each tick looks at: what the account may do, the trades, whether all of it is so, and only then the strategies.
+
+    What was decided about trades leaves together before the strategies, whose own conditions may take long, and the rest at the end.
+    """
     monitor.watch(lifecycle.options_in_use)
     for name, part in safety.before_trades():
         monitor.on_update(part, name)
@@ -323,8 +338,10 @@ def _schedule(
     monitor.on_update(lifecycle.tick, "trades")
     for name, part in safety.after_trades():
         monitor.on_update(part, name)
+    monitor.on_update(lambda _: post.flush(), "order post")
     for runner in runners:
         monitor.on_update(runner.tick, f"strategy {runner.name}")
+    monitor.on_update(lambda _: post.flush(), "order post at the end")
 
 
 def _armed(

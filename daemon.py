@@ -134,11 +134,13 @@ class Daemon:
         if settings.cancel_on_stop == "on":
             for order in executor.ledger.live(block=False):
                 executor.cancel(order.client_id)
+        executor.post.flush()
         deadline = monotonic() + LEAVE_WITHIN
         while monotonic() < deadline and (self._leaving or (dead_man is not None and dead_man.busy)):
             context.inbox.wait(0.02)
             context.inbox.drain()
             executor.step(context.clock.now())
+            executor.post.flush()
 
     @property
     def _leaving(self) -> bool:

@@ -5,6 +5,7 @@ ExchangeUnavailable (nothing happened), ExchangeRejected (refused), OutcomeUnkno
 """
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
@@ -28,6 +29,7 @@ from domain import (
     Severity,
     StreamStanding,
 )
+from errors import VenueError
 from events import Event
 
 T = TypeVar("T")
@@ -54,6 +56,32 @@ class OrderGateway(Protocol):
 
     def fills(self, since: datetime, /) -> Sequence[Fill]:
         """Return every fill of the account since a moment, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSent:
+    """What the answer to a batch says of each order, in their order: the venue's id, or what became of it instead.
+
+    `ask` asks the venue which order is whose, where the answer leaves some OutcomeUnknown: it blocks, and says the same of the others.
+    """
+
+    outcomes: Sequence[str | VenueError]
+    ask: Callable[[], Sequence[str | VenueError]] | None = None
+
+
+class BatchOrders(Protocol):
+    """Many orders of one venue in one request; a call that fails as a whole raises what holds for each of them.
+
+    ExchangeRejected of a whole request means that none of it was looked at.
+    """
+
+    def send_many(self, orders: Sequence[NewOrder], /) -> BatchSent:
+        """Send orders once, never again."""
+        ...
+
+    def cancel_many(self, client_ids: Sequence[ClientOrderId], /) -> Sequence[VenueError | None]:
+        """Ask to cancel orders; return for each, in their order, None where the venue took it, else why not."""
         ...
 
 
@@ -102,7 +130,7 @@ class AccountReader(Protocol):
 
 
 class MarketReader(Protocol):
-    """Market data of one venue; needs no key. `at` of each answer is the venue's own time where it gives one, else of receipt."""
+    """Market data of one venue; needs no key. `at` of each answer is the venue's own time where it gives one, else of the question."""
 
     def instruments(self, underlying: str, /) -> Sequence[Option]:
         """Return every listed option of an underlying such as BTC."""

@@ -108,8 +108,13 @@ def _exchange(settings: Settings, home: Path, *, makes_markets: bool) -> PaperPr
         state_dir=home / "exchange",
         log_file=settings.log_dir / "paper_exchange.log",
         account=f"trader:{key}:{secret}:{settings.paper_cash}",
-        makes_markets=makes_markets or settings.countdown is not None or settings.mmp_interval is not None,
+        makes_markets=makes_markets or _wants_grant(settings),
     )
     exchange = PaperProcess(plan)
     exchange.start()
     return exchange
+
+
+def _wants_grant(settings: Settings) -> bool:
+    """Tell whether settings ask for something that a venue keeps for market makers."""
+    return settings.countdown is not None or settings.mmp_interval is not None or settings.batch_orders == "on"

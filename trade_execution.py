@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from loguru import logger
 
@@ -18,6 +19,7 @@ from errors import CountdownElapsed, DuplicateClientOrderId, ExchangeRejected, E
 from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
 from order_gate import OrderGate, Sight
 from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, alteration, remainder, reported, unlisted, vanished
+from order_post import OrderPost
 from ports import Alerts, IoPool, JournalWriter, OrderGateway
 from risk import RiskLimits
 from trade_lifecycle import TradeLifecycle
@@ -42,12 +44,13 @@ class TradeExecutor:
         patience: Patience | None = None,
         urgent: IoPool | None = None,
     ) -> None:
-        self._gateway, self._writes, self._reads = gateway, writes, reads
-        self._urgent = urgent or writes
+        self._gateway, self._reads = gateway, reads
         self._journal, self._clock, self._alerts = journal, clock, alerts
         self._patience = patience or Patience()
         self.ledger = OrderLedger()
         self.door = OrderGate(self.ledger, clock, limits or RiskLimits(), sight or Sight())
+        in_time = partial(self.door.in_time, within=self._patience.send_within)
+        self.post = OrderPost(lambda: self._gateway, in_time, writes=writes, urgent=urgent or writes, reads=reads, alerts=alerts)
         self._pursuits: dict[ClientOrderId, Pursuit] = {}
         self._listener: Callable[[LegFilled], None] = lambda _: None
         self.swept_at: datetime | None = None
@@ -77,7 +80,7 @@ class TradeExecutor:
         return sum(record.lost for record in self.ledger.live())
 
     def submit(self, order: NewOrder, trade: TradeLifecycle, index: Decimal | None = None) -> None:
-        """Gate, journal and send one order; its outcome comes later, through the ledger and the listener.
+        """Gate, journal and post one order; its outcome comes later, through the ledger and the listener.
 
         Raises InvariantBroken, SizeRejected or RiskDenied (nothing was sent), JournalError (nothing was written or sent).
         """
@@ -87,8 +90,7 @@ class TradeExecutor:
         self.intend(order)
         self._pursuit(name, now).sending = True
         logger.info("order sent id={} {} {} {} @ {}", name, order.side.name.lower(), order.qty, order.instrument.symbol, order.price)
-        lane = self._urgent if name.purpose.reduces else self._writes
-        lane.run(lambda: self._send(order, now), lambda outcome: self._submitted(name, outcome))
+        self.post.send(order, now, partial(self._submitted, name))
 
     def gate(self, order: NewOrder, trade: TradeLifecycle, index: Decimal | None = None) -> None:
         """Return if an order of trade may be sent; raise InvariantBroken, SizeRejected or RiskDenied, saying why not."""
@@ -131,14 +133,14 @@ class TradeExecutor:
         if record is None or not record.live or record.block:
             return
         name, now = record.client_id, self._clock.now()
-        if record.order_id is None:
-            self._write(OrderAccepted(at=now, order=str(name), order_id=report.order_id))
         if not record.booked_otherwise and report.filled > max(record.reported, record.booked):
             self._pursuit(name, now).heard(report.filled, now, self._patience)
             self._collect_due = None
+            self._collect(now)  # the read is on its way while the disk takes the number
+        if record.order_id is None:
+            self._write(OrderAccepted(at=now, order=str(name), order_id=report.order_id))
         if report.status.final and report.status is not OrderStatus.FILLED and not record.status.final:
             self._ask(name, now)  # one that is filled is settled by its fills
-        self._collect(now)
 
     def recheck(self) -> None:
         """Ask about every live order anew at the next step: there was a time of which nobody has told us."""
@@ -149,6 +151,7 @@ class TradeExecutor:
 
     def step(self, now: datetime) -> None:
         """Take back what the account's state no longer allows, and ask the venue what needs asking; never blocks."""
+        self.post.flush()  # what was posted since the last tick, or is left of it
         for name in self.door.openings_out():
             self.cancel(name)
         for record in self.ledger.live(block=False):
@@ -174,10 +177,6 @@ class TradeExecutor:
         self.ledger.forget(trade)
 
     # ---- sending and cancelling
-
-    def _send(self, order: NewOrder, decided_at: datetime) -> str:
-        self.door.in_time(order, decided_at, self._patience.send_within)
-        return self._gateway.submit(order)
 
     def _submitted(self, name: ClientOrderId, outcome: str | Exception) -> None:
         now, order = self._clock.now(), str(name)
@@ -214,7 +213,7 @@ class TradeExecutor:
         if record is None or record.lost or record.order_id is None or record.status.final or not pursuit.cancel_due(now, self._patience):
             return
         pursuit.cancelling, pursuit.cancelled_at = True, now
-        self._urgent.run(lambda: self._gateway.cancel(name), lambda outcome: self._cancelled(name, outcome))
+        self.post.cancel(name, partial(self._cancelled, name))
 
     def _cancelled(self, name: ClientOrderId, outcome: object) -> None:
         record = self.ledger.get(name)

@@ -70,6 +70,9 @@ class Settings(BaseModel):
         None, alias="TRADER_MAX_ORDER_NOTIONAL_USD"
     )
     max_orders_per_minute: Annotated[int, BeforeValidator(whole(1, 10_000))] = Field(120, alias="TRADER_MAX_ORDERS_PER_MINUTE")
+    batch_orders: Annotated[Literal["on", "off"], BeforeValidator(choice("on", "off", fold=str.lower))] = Field(
+        "off", alias="TRADER_BATCH_ORDERS"
+    )
     price_band: Annotated[Decimal, BeforeValidator(decimal("1", "1000", "per cent"))] = Field(Decimal(50), alias="TRADER_PRICE_BAND_PCT")
     price_band_index: Annotated[Decimal, BeforeValidator(decimal("0", "100", "per cent"))] = Field(
         Decimal("0.5"), alias="TRADER_PRICE_BAND_INDEX_PCT"

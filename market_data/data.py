@@ -124,6 +124,16 @@ class MarketData:
         for kind, watch in (("chain", self._chains), ("book", self._books), ("index", self._indexes)):
             for name, limit, at in watch.ages():
                 yield kind, name, limit, at
+        yield from self._ages_of_indexes()
+
+    def _ages_of_indexes(self) -> Iterator[tuple[str, str, timedelta, datetime | None]]:
+        """Yield the index of each underlying whose chains are wanted, as old as the newest that one of them was told with."""
+        newest: dict[str, datetime] = {}
+        for (underlying, _), chain, since in self._chains.told():
+            if chain.index_at is not None:
+                newest[underlying] = max(chain.index_at, since or chain.index_at, newest.get(underlying, chain.index_at))
+        for underlying, at in newest.items():
+            yield "index", f"index {underlying}", self._max_age, at
 
     def take_book(self, book: OrderBook) -> None:
         """Take an order book that the venue told unasked."""

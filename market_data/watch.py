@@ -103,6 +103,12 @@ class Watch(Generic[V]):
         for key, datum in self._data.items():
             yield self._name(key), datum.limit, datum.at if datum.at is None else max(datum.at, datum.wanted_from or datum.at)
 
+    def told(self) -> Iterator[tuple[Key, V, datetime | None]]:
+        """Yield what was told of all that is wanted: key, value, and since when it is wanted again after a time of not being."""
+        for key, datum in self._data.items():
+            if datum.value is not None:
+                yield key, datum.value, datum.wanted_from
+
     def latest(self, key: Key) -> V | None:
         """Return what was last told of key, however old; None where nothing was."""
         datum = self._data.get(key)

@@ -32,7 +32,7 @@ FLOORS: Mapping[str, int] = {
             "trade_lifecycle risk trading_state journal_schema",
             "execution execution_quality flatness margin_watch",
             "legging routing chunking quote_gate rfq_story kill_switch quote_pricing quote_limits quote_records",
-            "order_gate",
+            "order_gate order_post",
             "market_data account_manager journal trade_execution exchanges alerts workers control paper_process"
             " trade_book exit_watch settling position_check execution_log notify past_orders freshness",
             "live_feed dead_man block_trades request_watch request_fate leg_orders naked_leg_guard execution_watch"

@@ -1,12 +1,13 @@
-"""What the core asks of Coincall's calls for market makers, behind its ports: the countdown, batches, protection.
+"""What is asked of Coincall's calls for market makers: the countdown, batches, and the venue's protection of marked orders.
 
 Its one rule: an account that lacks the grant is told so as AuthenticationRejected, which no repetition mends; nothing happened then.
-Source: Coincall API 5.11, 5.17, 9; DESIGN D5.
+The venue says it of the path, by HTTP 404 or *not.allow*, before it looks at a row.
+Source: Coincall API 1.2, 1.8, 5.11, 5.17, 9; DESIGN D5.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from loguru import logger
 
@@ -20,42 +21,11 @@ from exchanges.coincall.codes import VENUE, lacks_access
 from exchanges.coincall.wire import encode_client_id
 from exchanges.coincall.wire_account import BatchAnswer
 from exchanges.coincall.wire_mm import CancelAnswer, ProtectionStanding, ProtectionTerms
+from ports import BatchSent
 
 T = TypeVar("T")
 
 _BEFORE_SENDING = timedelta(minutes=1)  # our clock and the venue's may differ
-
-
-class BatchOrders(Protocol):
-    """Many orders of one venue in one request; a call that fails as a whole raises what holds for each of them."""
-
-    def submit_many(self, orders: Sequence[NewOrder], /) -> Sequence[str | VenueError]:
-        """Send orders once, never again; return for each, in their order, the venue's id or what became of it instead."""
-        ...
-
-    def cancel_many(self, client_ids: Sequence[ClientOrderId], /) -> Sequence[VenueError | None]:
-        """Ask to cancel orders; return for each, in their order, None where the venue took it, else why not."""
-        ...
-
-
-class Protection(Protocol):
-    """The venue's own guard of orders that are marked for it: it takes them back when they trade too much too fast."""
-
-    def protect(self, underlying: str, terms: ProtectionTerms, /) -> None:
-        """Set or change it. Raises ExchangeRejected where the account may not use it."""
-        ...
-
-    def unprotect(self, underlying: str, /) -> None:
-        """Remove it; marked orders are refused from then on."""
-        ...
-
-    def protection(self, underlying: str, /) -> ProtectionStanding | None:
-        """Return how it stands; None if there is none."""
-        ...
-
-    def thaw(self, underlying: str, /) -> None:
-        """Let marked orders in again after it has struck."""
-        ...
 
 
 class CoincallDeadMan:
@@ -76,7 +46,7 @@ class CoincallDeadMan:
 
 
 class CoincallProtection:
-    """Coincall's market-maker protection; the port Protection."""
+    """The venue's own guard of orders that are marked for it: it takes them back when they trade too much too fast."""
 
     def __init__(self, client: CoincallMakerClient) -> None:
         self._client = client
@@ -105,10 +75,14 @@ class CoincallBatches:
         self._client, self._maker, self._clock = client, maker, clock
 
     def submit_many(self, orders: Sequence[NewOrder], /) -> Sequence[str | VenueError]:
-        """Send orders once; return for each, in their order, the venue's id or what became of it instead.
+        """Send orders as `send_many` does, and ask at once what it leaves open; what is open still is OutcomeUnknown."""
+        sent = self.send_many(orders)
+        return sent.outcomes if sent.ask is None else sent.ask()
 
-        Answers do not say whose they are. Where that leaves anything open the venue is asked which order each number is; what is
-        still open then is OutcomeUnknown. Raises for all of them: AuthenticationRejected for an account that is no market maker,
+    def send_many(self, orders: Sequence[NewOrder], /) -> BatchSent:
+        """Send orders once; answers do not say whose they are, so that those of several orders mostly have to be asked about.
+
+        Raises for all of them: AuthenticationRejected for an account that is no market maker, other ExchangeRejected,
         ExchangeUnavailable, OutcomeUnknown; ValueError, before sending, for none, for more than 40, and for an id given twice.
         """
         if len({order.client_id for order in orders}) != len(orders):
@@ -117,23 +91,27 @@ class CoincallBatches:
         rows = _granted("batch create", lambda: self._client.create_batch(orders))
         outcomes = attributed(orders, rows, {})
         if not any(isinstance(outcome, OutcomeUnknown) for outcome in outcomes):
-            return outcomes
-        try:
-            named = self._named(rows, sent_at)
-        except VenueError as error:
-            logger.warning("coincall batch answers not told apart orders={} reason={}", len(orders), error.reason)
-            return outcomes
-        return attributed(orders, rows, named)
+            return BatchSent(outcomes)
+        return BatchSent(outcomes, lambda: self._asked(orders, rows, sent_at))
 
     def cancel_many(self, client_ids: Sequence[ClientOrderId], /) -> Sequence[VenueError | None]:
         """Ask to cancel orders; return for each, in their order, None where the venue took it, else why not.
 
-        OutcomeUnknown is an order that no row of the answer names. Raises for all of them what a write raises; ValueError, before
-        sending, for none and for more than 40.
+        OutcomeUnknown is an order that no row of the answer names. Raises for all of them what a write raises, AuthenticationRejected
+        where the path is kept from this account; ValueError, before sending, for none and for more than 40.
         """
         numbers = [encode_client_id(client_id) for client_id in client_ids]
-        answers: dict[int | None, CancelAnswer] = {answer.client_id: answer for answer in self._maker.cancel_many(numbers)}
+        rows = _granted("batch cancel", lambda: self._maker.cancel_many(numbers))
+        answers: dict[int | None, CancelAnswer] = {answer.client_id: answer for answer in rows}
         return tuple(_cancelled(answers.get(number)) for number in numbers)
+
+    def _asked(self, orders: Sequence[NewOrder], rows: Sequence[BatchAnswer], sent_at: datetime) -> Sequence[str | VenueError]:
+        named: Mapping[str, ClientOrderId | None] = {}
+        try:
+            named = self._named(rows, sent_at)
+        except VenueError as error:
+            logger.warning("coincall batch answers not told apart orders={} reason={}", len(orders), error.reason)
+        return attributed(orders, rows, named)
 
     def _named(self, rows: Sequence[BatchAnswer], sent_at: datetime) -> Mapping[str, ClientOrderId | None]:
         """Ask the venue whose the numbers of taken rows are: its open orders first, then its history since just before sending."""

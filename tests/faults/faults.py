@@ -159,6 +159,7 @@ _ALL: list[Fault] = [
     _engine("stuck in state 5", 20, lambda: Faults(stuck_in=OrderState.CANCELING)),
     _engine("one lot at a time", 20, lambda: Faults(one_lot_only=True)),
     _engine("next orders refused", 20, lambda: Faults(refuse_next=[10529, 10531, 10534])),
+    _engine("one order refused", 20, lambda: Faults(refuse_next=[10529])),
     _engine("makers silent", 30, lambda: Faults(makers_silent=True), _BLOCKS),
     _engine("makers late", 60, lambda: Faults(makers_late=timedelta(seconds=12)), _BLOCKS),
     _engine("makers worse", 60, lambda: Faults(makers_worse_pct=Decimal(5)), _BLOCKS),

@@ -93,8 +93,11 @@ class Ways:
 class House:
     """The daemon as `main.py` builds it, over a state directory; it ticks by itself as the agenda goes on."""
 
-    def __init__(self, home: Path, ways: Ways, watch: JournalWatch, strategies: Sequence[StrategyConfig], ahead: timedelta) -> None:
+    def __init__(
+        self, home: Path, ways: Ways, watch: JournalWatch, strategies: Sequence[StrategyConfig], ahead: timedelta, *, batches: bool = False
+    ) -> None:
         """Open the journal as it is found; raise JournalError where it cannot be. Nothing is sent before the first tick."""
+        settings = SETTINGS.model_copy(update={"batch_orders": "on"}) if batches else SETTINGS
         self.home, self._watch = home, watch
         self._agenda, self._wire, self._crier = ways.agenda, ways.wire, ways.crier
         self.clock = SkewedClock(self._agenda, ahead)
@@ -103,7 +106,7 @@ class House:
         wiring = Wiring(pool=self._pool, transport=self._transport, streams=self._streams)
         try:
             self.context: TradingContext = build_context(
-                SETTINGS, strategies, self.clock, opened, base_url=str(SETTINGS.base_url), home=home, wiring=wiring
+                settings, strategies, self.clock, opened, base_url=str(settings.base_url), home=home, wiring=wiring
             )
         except BaseException:
             opened.journal.close()

@@ -28,6 +28,8 @@ _BUSY = b'{"code":10000,"msg":"Try again later","i18nArgs":null,"data":null}'
 _NAMES = {
     "/open/option/order/create/v1": "create",
     "/open/option/order/cancel/v1": "cancel",
+    "/open/option/order/batchCreate/v1": "create",  # what goes wrong with orders goes wrong with batches of them
+    "/open/option/order/batchCancel/v1": "cancel",
     "/open/option/order/singleQuery/v1": "order",
     "/open/option/order/pending/v1": "open orders",
     "/open/option/order/history/v1": "order history",
@@ -45,6 +47,7 @@ _NAMES = {
     "/open/futures/market/symbol/v1": "index",
     "/time": "time",
 }
+_BATCH_CREATE = "/open/option/order/batchCreate/v1"
 WRITES = frozenset({"create", "cancel", "request", "withdraw", "accept"})
 LISTS = frozenset({"open orders", "order history", "fills", "positions", "requests", "quotes", "blocks", "block legs", "order"})
 
@@ -121,8 +124,11 @@ class Wire:
         return None
 
     def answer(self, request: requests.PreparedRequest) -> Answer:
-        """Let the exchange answer at once."""
-        return self._loop.run_until_complete(self._asked(request))
+        """Let the exchange answer at once; the rows of a batch in any order, as the venue gives them (Coincall API 5.11)."""
+        answer = self._loop.run_until_complete(self._asked(request))
+        if request.path_url != _BATCH_CREATE:
+            return answer
+        return _changed(answer, lambda rows: self.rng.sample(rows, len(rows)) if isinstance(rows, list) else rows)
 
     def stale(self, key: str, request: requests.PreparedRequest) -> Answer:
         """Return what was true the first time that this was asked since things went wrong."""

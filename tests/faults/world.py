@@ -52,8 +52,8 @@ class World:
         engine = Engine(self.feed, Rules(), START)
         engine.hire(MakerModel(seed=seed, fastest_answer=timedelta(seconds=1), slowest_answer=timedelta(seconds=3)))
         self.exchange = PaperExchange(engine, self.feed, self.agenda)
-        self.exchange.open_accounts([AccountSpec(name="house", key=KEY, secret=SECRET, cash=CASH)])
-        self.user = self.exchange.credentials[0].user
+        self.batches = seed % 7 in (1, 3, 5)
+        self.user = self._account(granted=seed % 7 in (1, 3))  # now and then batches are wanted and not allowed
         self.wire = Wire(self.exchange, self.agenda, random.Random(seed + 1), ServerPolicy(gate=GatePolicy(rate_limits=True)))
         self.crier = Crier(self.exchange, self.user, self.agenda, random.Random(seed + 3))
         self.crier.mood = self.usual_mood = Mood.OFF if seed % 5 < 2 else Mood.WELL
@@ -71,6 +71,11 @@ class World:
         self.down = timedelta(0)
         self.notes: list[str] = []
         self.calls: list[str] = []
+
+    def _account(self, *, granted: bool) -> int:
+        """Open the house's account; return its user. With the grant it may send batches."""
+        self.exchange.open_accounts([AccountSpec(name="house", key=KEY, secret=SECRET, cash=CASH, market_maker=granted)])
+        return self.exchange.credentials[0].user
 
     # ---- time
 
@@ -102,7 +107,7 @@ class World:
             self._try_locked(home)
         if self.damage_next:
             self._damage(home / "journal.db")
-        self.house = House(home, self.ways, self.watch, strategies or [self.plan.strategy], self.ahead)
+        self.house = House(home, self.ways, self.watch, strategies or [self.plan.strategy], self.ahead, batches=self.batches)
         self.house.context.alerts.subscribe(self._alerted)
         self.desk = self.house.context.opened.journal.desk
         if self._mend is not None:

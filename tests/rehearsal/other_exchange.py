@@ -140,6 +140,22 @@ class Race:
 
 
 @dataclass
+class Oddities:
+    """What a script may have the exchange do besides: about which `level` the index moves, or that it is `pinned` while its time goes on.
+
+    The account's summary leaves out what is `untold`, no list shows a trade where they are `unlisted`; `admit` may refuse an order that is
+    otherwise good, and `on_advance` is told that time has passed.
+    """
+
+    level: Decimal = Decimal(100_000)
+    pinned: bool = False
+    untold: set[str] = field(default_factory=set)
+    unlisted: bool = False
+    admit: Callable[[Order], None] = lambda _: None
+    on_advance: Callable[[], None] = lambda: None
+
+
+@dataclass
 class Ledger:
     """What the judge reads."""
 
@@ -166,6 +182,7 @@ class OtherExchange:
         self.ledger = Ledger()
         self.cash = Decimal(100_000)
         self.index_now = Decimal("100000.0")
+        self.odd = Oddities()
         self.frozen = False
         self.generous = False  # every order fills whole at its own price, whatever the quote
         self.clock_offset_ms = 0
@@ -198,7 +215,8 @@ class OtherExchange:
         with self.lock:
             if self.frozen:
                 return self.index_now, self._frozen_ms
-            self.index_now = Decimal(100_000) + Decimal(self.now() // 100 % 100) / 10
+            if not self.odd.pinned:
+                self.index_now = self.odd.level + Decimal(self.now() // 100 % 100) / 10
             return self.index_now, self.now()
 
     def freeze(self, *, age_seconds: float = 0) -> None:
@@ -230,6 +248,20 @@ class OtherExchange:
                 took = self._execute(order, min(left, order.remaining), order.price)
                 left, done = left - took, done + took
             return done
+
+    def fill_late(self, order: Order, qty: Decimal) -> None:
+        """Have an order that has ended trade after all, as a match may be told long after a cancel was."""
+        with self.lock:
+            order.state = PARTIAL
+            self._execute(order, qty, order.price)
+            order.state = FILLED if order.filled == order.qty else CANCELED
+
+    def withdraw(self, orders: Sequence[Order]) -> None:
+        """Cancel orders of anybody, as the exchange itself does."""
+        with self.lock:
+            for order in orders:
+                order.state, order.updated = CANCELED, self.now()
+                self.on_change(order, None)
 
     def refuse(self, symbol: str, *codes: int) -> None:
         """Refuse the next creates in a symbol, one code each."""
@@ -305,6 +337,7 @@ class OtherExchange:
             for option in self.options.values():
                 if option.expiry <= now and not any(e.symbol == option.symbol for e in self.ledger.exercises):
                     self._settle(option, now)
+            self.odd.on_advance()
 
     def number(self) -> int:
         """Return a new id."""
@@ -319,7 +352,7 @@ class OtherExchange:
     def visible_trades(self) -> list[Trade]:
         """Return the trades that the history shows by now, oldest first."""
         limit = time.monotonic() - self.lag_seconds
-        return [trade for trade in self.ledger.trades if trade.born <= limit]
+        return [] if self.odd.unlisted else [trade for trade in self.ledger.trades if trade.born <= limit]
 
     def position(self, symbol: str) -> Decimal:
         """Return the account's holding, signed: the client's and everybody's."""
@@ -396,6 +429,7 @@ class OtherExchange:
             raise Refused(10004, "Parameter illegal")
         if order.reduce_only and order.qty > self._reducible(order):
             raise Refused(10536, "Insufficient open positions.")
+        self.odd.admit(order)
         self.ledger.orders.append(order)
         self._note_reach(order.symbol)
         self.on_create(order)

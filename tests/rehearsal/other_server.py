@@ -73,6 +73,7 @@ class OtherServer:
         self.desk = BlockDesk(exchange)
         self.streams = OtherStreams(exchange, self.desk)
         self.answered: Callable[[str], None] = lambda _: None  # told of each path whose answer is on its way
+        self.rewritten: Callable[[str, Body, object], object] = lambda _path, _params, data: data  # what an answer tells in place of it
         self.faults: list[Fault] = []
         self.chance: Callable[[str], Fault | None] = lambda _: None
         self.requests: list[tuple[float, str]] = []
@@ -225,9 +226,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, method: str, path: str, params: Body, encoding: str) -> object:
         if of_blocks(path):
-            return block_routed(self._owner.desk, method, path, params, encoding)
+            return self._owner.rewritten(path, params, block_routed(self._owner.desk, method, path, params, encoding))
         with self._owner.exchange.lock:
-            return routed(self._owner.exchange, method, path, params)
+            return self._owner.rewritten(path, params, routed(self._owner.exchange, method, path, params))
 
     def _check(self, method: str, path: str, params: Body) -> None:
         """Judge key, time and signature. Source: Coincall API 2.1-2.3."""
