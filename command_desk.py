@@ -4,8 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 from loguru import logger
 
-from control import Answer, ControlBox, Handler, Taken, Verb
-from errors import TraderError
+from control import Answer, Command, ControlBox, Handler, Taken, Verb
+from errors import InvalidTransition, TraderError
+
+# Real seconds for which a word that nobody heard is still meant; the others are obeyed whenever a daemon runs again.
+MEANT_FOR: Mapping[Verb, float] = {Verb.KILL: 60.0}
+# What the table of a trade's life says no to, in a person's words.
+_ONLY: Mapping[Verb, str] = {
+    Verb.CLOSE: "it has ended, so there is nothing to close",
+    Verb.MANAGE: "only a quarantined trade can be managed again",
+    Verb.WRITE_OFF: "only a quarantined trade can be written off",
+    Verb.RELEASE: "only an open or a quarantined trade can be handed over",
+}
 
 
 class CommandDesk:
@@ -30,13 +40,33 @@ class CommandDesk:
     def _answered(self, taken: Taken) -> Answer:
         command = taken.command
         try:
+            _heed_age(taken)
             said = self._handlers[command.verb](command)
         except (KeyError, ValueError, TraderError) as error:
-            reason = f"there is no {error.args[0] if error.args else command.target}" if isinstance(error, KeyError) else str(error)
-            logger.error("command refused verb={} target={} reason={}", command.verb, command.target, reason)
+            reason = _why_not(command, error)
+            logger.warning("command refused verb={} target={} reason={}", command.verb, command.target, reason)
             return Answer(done=False, said=reason)
         except Exception as error:  # noqa: BLE001 - one command that cannot be obeyed must not silence those behind it
             logger.exception("command failed verb={} target={}", command.verb, command.target)
             return Answer(done=False, said=f"it failed, and what it did is not known: {type(error).__name__}: {error}; see the log")
         logger.info("command done {}: {}", command, said)
         return Answer(done=True, said=said)
+
+
+def _heed_age(taken: Taken) -> None:
+    """Raise ValueError for a word that waited so long that it may not be meant any more."""
+    if taken.age > MEANT_FOR.get(taken.command.verb, float("inf")):
+        raise ValueError(f"--{taken.command} was left {taken.age:.0f} s ago, when no daemon heard it, and is dropped: say it again")
+
+
+def _why_not(command: Command, error: Exception) -> str:
+    """Return a refusal in words that a person can act on."""
+    match error:
+        case KeyError() if command.verb in _ONLY:
+            return f"there is no trade {command.target}, see --status"
+        case KeyError():
+            return f"there is no {error.args[0] if error.args else command.target}"
+        case InvalidTransition() if command.verb in _ONLY:
+            return f"trade {error.trade} is {error.state.replace('_', ' ')}; {_ONLY[command.verb]}"
+        case _:
+            return str(error)

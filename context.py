@@ -63,8 +63,10 @@ class TradingContext:
     alerts: AlertDesk
     inbox: Inbox
     reads: Pool
+    prices: Pool
     writes: Pool
     urgent: Pool
+    pulse: Pool
     transport: Transport
     market: MarketData
     account: AccountManager
@@ -89,12 +91,13 @@ class TradingContext:
         self.feed.close()
         try:
             self.executor.post.flush()
-            for pool in (self.writes, self.urgent):
+            for pool in (self.writes, self.urgent, self.pulse):
                 pool.close(max(0.1, deadline - monotonic() - 0.5))
             self.inbox.drain()
             self.executor.post.flush()  # nothing leaves any more: what the last answers led to is told so
             self.inbox.drain()
         finally:
+            self.prices.close(0.1)
             self.reads.close(max(0.1, deadline - monotonic()))  # what it could not ask any more is nobody's failure: the next start asks
             self.notifier.close(0.5)
             self.transport.close()
@@ -161,7 +164,7 @@ def build_context(
             alerts=alerts,
             desk=journal.desk,
             reads=links.reads,
-            writes=links.writes,
+            pulse=links.pulse,
             urgent=links.urgent,
             orders=desks.orders,
             back=LookBack(orders=desks.orders, requests=desks.makers, damaged=journal.needs_attention is not None),
@@ -187,8 +190,10 @@ def build_context(
         alerts=alerts,
         inbox=links.inbox,
         reads=links.reads,
+        prices=links.prices,
         writes=links.writes,
         urgent=links.urgent,
+        pulse=links.pulse,
         transport=links.transport,
         market=seen.market,
         account=seen.account,
@@ -224,7 +229,7 @@ def _seen(links: Links, clock: Clock, alerts: AlertDesk, pace: Pace) -> _Seen:
     return _Seen(
         venue,
         reader,
-        MarketData(venue, links.reads, clock, alerts, pace.market),
+        MarketData(venue, links.prices, clock, alerts, pace.market),
         AccountManager(reader, links.reads, clock, alerts, max_age=pace.max_age),
     )
 

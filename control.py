@@ -38,6 +38,11 @@ class Verb(StrEnum):
     ACTIVATE = "activate"
     RECONCILE = "reconcile"
 
+    @property
+    def words(self) -> str:
+        """Return the verb as the command line has it, without the two dashes."""
+        return self.value.replace("_", "-")
+
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """One request: the verb, the trade, strategy or symbol it is about, details by name, and whether it is meant or only asked about."""
@@ -48,7 +53,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     confirmed: bool = False
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.target}".rstrip()
+        return f"{self.verb.words} {self.target}".rstrip()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,10 +65,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A command as it was found; `name` is where its answer goes."""
+    """A command as it was found: where its answer goes, and how long it had waited, in real seconds."""
 
     command: Command
     name: str
+    age: float
 
 
 Handler = Callable[[Command], str]
@@ -96,7 +102,7 @@ class ControlBox:
 
     def _taken(self, file: Path) -> Taken | None:
         try:
-            content = file.read_bytes()
+            content, left_at = file.read_bytes(), file.stat().st_mtime
             file.unlink()
         except OSError as error:
             if file.name not in self._refused:
@@ -104,7 +110,7 @@ class ControlBox:
                 logger.error("command not taken file={} reason={}: it is not obeyed; mend the rights of {}", file, error, self._dir)
             return None
         try:
-            return Taken(msgspec.json.decode(content, type=Command), file.stem)
+            return Taken(msgspec.json.decode(content, type=Command), file.stem, wall_now().timestamp() - left_at)
         except msgspec.MsgspecError as error:
             logger.error("command not understood file={} reason={}", file, error)
             with suppress(OSError):
@@ -138,5 +144,10 @@ class ControlBox:
 
     def _write(self, file: Path, content: Command | Answer) -> None:
         draft = file.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.encode(content))
-        draft.replace(file)
+        try:
+            draft.write_bytes(msgspec.json.encode(content))
+            draft.replace(file)
+        except OSError:  # a full disk takes the name and not the content
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise

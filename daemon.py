@@ -23,7 +23,7 @@ from context import TradingContext
 from control import ControlBox
 from dead_man import OnStop
 from domain import AccountSnapshot, Basis, Greeks, Severity
-from errors import JournalError
+from errors import ExchangeRejected, JournalError
 from events import AccountMarked
 from exchanges.coincall.wire_mm import ProtectionTerms
 from paper_process import PaperProcess
@@ -47,7 +47,8 @@ class Daemon:
         self._stop = threading.Event()
         self._scheduler = BackgroundScheduler(timezone=UTC)
         self._started = wall_now()
-        self._known = self._kill = False
+        self._known = self._kill = self._compared = False
+        self._asked_protection: set[str] = set()
         self._keeper = ThreadPool(context.inbox, 1, "exchange")  # reads of an exchange that is down must not hold up its revival
 
     def run(self) -> None:
@@ -85,8 +86,10 @@ class Daemon:
         if context.opened.damage is not None:
             context.alerts.alert(Severity.CRITICAL, "journal damaged", context.opened.damage, "read docs/runbook.md, then --acknowledge")
         heed_attention(context)
-        context.reads.run(context.transport.measure_skew, self._skew_known)
+        self._compare_clocks()
         self._protect()
+        self._every(timedelta(minutes=1), "protection", self._protect)
+        self._every(timedelta(hours=1), "clock", self._compare_clocks)
         context.monitor.on_update(self._tell_account, "account story")
         context.monitor.on_update(self._throw_if_signalled, "kill signal")
         settings = context.settings
@@ -116,6 +119,9 @@ class Daemon:
             self._scheduler.shutdown(wait=False)
         try:
             self._take_leave()
+        except Exception:  # noqa: BLE001 - the end of the program: what is open must be closed all the same
+            logger.exception("leaving went wrong")
+        try:
             self._context.close(GOODBYE)
         finally:
             if self._exchange is not None:
@@ -136,17 +142,21 @@ class Daemon:
                 executor.cancel(order.client_id)
         executor.post.flush()
         deadline = monotonic() + LEAVE_WITHIN
-        while monotonic() < deadline and (self._leaving or (dead_man is not None and dead_man.busy)):
+        while monotonic() < deadline and self._goes_on_leaving():
             context.inbox.wait(0.02)
             context.inbox.drain()
             executor.step(context.clock.now())
             executor.post.flush()
 
-    @property
-    def _leaving(self) -> bool:
-        """Whether a cancel of the stop's is not known to be through yet."""
-        live = self._context.executor.ledger.live(block=False)
-        return self._context.settings.cancel_on_stop == "on" and any(order.cancel_wanted and not order.status.final for order in live)
+    def _goes_on_leaving(self) -> bool:
+        """Tell whether something that the stop takes back is not known to be gone yet, and go on with it."""
+        context, dead_man = self._context, self._context.safety.dead_man
+        cancels = context.settings.cancel_on_stop == "on"
+        return (
+            (context.maker is not None and context.maker.step_out(context.clock.now()))
+            or (dead_man is not None and dead_man.busy)
+            or any(cancels and order.cancel_wanted and not order.status.final for order in context.executor.ledger.live(block=False))
+        )
 
     def _every(self, span: timedelta, name: str, job: Callable[[], None], *, real: bool = False, at_least: float = 1.0) -> None:
         """Put a job into the inbox at an interval of market time, but not more often than every `at_least` seconds of the wall."""
@@ -162,16 +172,18 @@ class Daemon:
         )
 
     def _protect(self) -> None:
-        """Set the venue's protection of marked orders, where settings ask for it."""
+        """Set the venue's protection of marked orders, where settings ask for it and it is not known how it stands."""
         settings, context = self._context.settings, self._context
         if settings.mmp_interval is None:
             return
         freeze = settings.mmp_frozen if settings.mmp_frozen > ZERO else None
         terms = ProtectionTerms(window=settings.mmp_interval, freeze=freeze, qty_limit=settings.mmp_qty, delta_limit=settings.mmp_delta)
-        for underlying in context.underlyings():
+        for underlying in set(context.underlyings()) - self._asked_protection:
             context.writes.run(partial(context.protection.protect, underlying, terms), partial(self._protected, underlying))
 
     def _protected(self, underlying: str, outcome: Exception | None) -> None:
+        if outcome is None or isinstance(outcome, ExchangeRejected):
+            self._asked_protection.add(underlying)  # a refusal is not asked for again: a person must act
         if outcome is None:
             logger.info("market-maker protection set underlying={}", underlying)
             return
@@ -182,11 +194,15 @@ class Daemon:
 
     # ---- what the schedule brings, on the tick thread
 
+    def _compare_clocks(self) -> None:
+        self._context.reads.run(self._context.transport.measure_skew, self._skew_known)
+
     def _skew_known(self, outcome: timedelta | Exception) -> None:
         if isinstance(outcome, Exception):
             logger.warning("clock not compared with the venue's reason={}", outcome)
             return
-        logger.info("clock compared with the venue's skew={:.3f}s", outcome.total_seconds())
+        logger.log("DEBUG" if self._compared else "INFO", "clock compared with the venue's skew={:.3f}s", outcome.total_seconds())
+        self._compared = True
         if abs(outcome) > SKEW_TOLD:
             where = "behind" if outcome > ZERO else "ahead"
             said = f"our clock and the venue's are {abs(outcome).total_seconds():.0f} s apart: ours is {where}"

@@ -284,7 +284,7 @@ def _of_others(books: Books, orders: Sequence[OrderReport]) -> Iterator[Found]:
             by_symbol.setdefault(report.symbol, []).append(report)
     for symbol, reports in by_symbol.items():
         shown = ", ".join(_said(report) for report in reports[:3]) + (f" and {len(reports) - 3} more" if len(reports) > 3 else "")
-        said = f"{len(reports)} open orders are not ours: {shown}"
+        said = f"{len(reports)} open order{' is' if len(reports) == 1 else 's are'} not ours: {shown}"
         yield Found(kind=Difference.ORDER_OF_OTHERS, subject=symbol, said=said, action="seen, never touched")
 
 

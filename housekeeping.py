@@ -17,6 +17,7 @@ from journal import ARCHIVE_FILE, Journal, JournalReader, journal_file, rebuilt_
 
 LEAST_DAYS = 2  # the day limit counts today's trades, and yesterday's where a day has just begun
 _SQLITE = b"SQLite format 3\0"
+_ANOTHER = "name another file: this is no backup that could be restored (docs/journal.md)"
 HELP = {
     "backup": "copy the journal to FILE, checked; works beside a running daemon",
     "restore": "put a backup in the journal's place, the present one set aside; the daemon must be stopped",
@@ -81,23 +82,24 @@ def verify(settings: Settings, home: Path, file: Path | None = None) -> tuple[st
     if file is not None:
         if not file.is_file():
             raise ConfigError(f"--verify {file}: there is no such file")
-        return tuple(_described("file", file, file))
+        with JournalReader(file, next_step=_ANOTHER) as reader:
+            return tuple(_described("file", reader, file))
     source, place = _source(settings, home, None), journal_file(home, _url(settings))
     shelf = home / ARCHIVE_FILE if place is None else place.with_name(ARCHIVE_FILE)
-    return (*_described("journal", source, place), *_shelf_line(shelf))
-
-
-def _described(what: str, source: Path | str, file: Path | None) -> Iterator[str]:
     with JournalReader(source) as reader:
-        events = reader.verify()
-        newest = max((event.at for event in reader.events(last=1)), default=None)
-        size = "" if file is None else f", {_size(file)}"
-        until = "" if newest is None else f", the last of {newest:%Y-%m-%d %H:%M:%S} UTC"
-        kind = ", an archive" if reader.is_archive else ""
-        yield f"{what:11} {events} events of {_trades(reader)} trades, all readable{until}{size}{kind}"
-        yield f"numbers     desk {reader.desk:04d}, trades up to {reader.last_trade}"
-        if (reason := reader.needs_attention) is not None:
-            yield f"attention   {reason}; look, then --acknowledge"
+        return (*_described("journal", reader, place), *_shelf_line(shelf))
+
+
+def _described(what: str, reader: JournalReader, file: Path | None) -> Iterator[str]:
+    events = reader.verify()
+    newest = max((event.at for event in reader.events(last=1)), default=None)
+    size = "" if file is None else f", {_size(file)}"
+    until = "" if newest is None else f", the last of {newest:%Y-%m-%d %H:%M:%S} UTC"
+    kind = ", an archive" if reader.is_archive else ""
+    yield f"{what:11} {events} events of {_trades(reader)} trades, all readable{until}{size}{kind}"
+    yield f"numbers     desk {reader.desk:04d}, trades up to {reader.last_trade}"
+    if (reason := reader.needs_attention) is not None:
+        yield f"attention   {reason}; look, then --acknowledge"
 
 
 def _shelf_line(shelf: Path) -> Iterator[str]:
@@ -134,6 +136,8 @@ def _unclaimed(to: Path, source: Path | str, desk: int) -> None:
     """Raise ConfigError where something else than an earlier backup of this journal stands."""
     if to.is_dir():
         raise ConfigError(f"--backup {to}: this is a directory; name a file in it")
+    if not to.parent.is_dir():  # a disk that is not mounted, more likely than a wish for a new directory
+        raise ConfigError(f"--backup {to}: there is no directory {to.parent}; make it first, or mount its disk")
     if isinstance(source, Path) and to.resolve().parent == source.resolve().parent and to.name.startswith((source.stem, "archive")):
         raise ConfigError(f"--backup {to}: this name belongs to the journal itself; choose another, best on another disk")
     if not to.exists():

@@ -7,9 +7,10 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from loguru import logger
 
@@ -24,13 +25,16 @@ from domain import Environment
 from domain.quoting import QuotingPolicy
 from errors import ConfigError, JournalError
 from inquiries import Told
+from notify import problems as address_problems
 from rfq_maker import load_makers
 from scripting import assembled, home_of, usual_env_file
 from strategies import MAKERS, STRATEGIES
 from strategy import StrategyConfig, StrategyFactory, load_strategies
 
 REFUSED, BAD_INPUT = 1, 2
-ANSWER_WITHIN = 4.0  # real seconds; the daemon looks once a second
+ANSWER_WITHIN, LOOKED_FOR = 15.0, 4.0  # real seconds, where a daemon runs and where none is seen; it looks once a second
+BY_HAND = "cancel and close at the venue by hand"
+MOST_DIGITS = 18  # before and after the point: more of them nobody can mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,27 @@ OF_THE_JOURNAL: Mapping[str, Question] = {
 OF_THE_STRATEGIES = ("list", "check", "doctor")
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be traded: strategies and makers, what is wrong with others, and whether anybody named any of it."""
+
+    strategies: tuple[StrategyConfig, ...]
+    makers: tuple[QuotingPolicy, ...]
+    problems: tuple[str, ...]
+    named: bool
+
+
+class Line(argparse.ArgumentParser):
+    """A command line that says first what is wrong with it."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with the problem in one line."""
+        self.exit(BAD_INPUT, f"error: {message}; --help lists all there is\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    line = argparse.ArgumentParser(
+    line = Line(
         prog="main.py",
         allow_abbrev=False,
         description="Trade declared option strategies, day and night. Without arguments: on the embedded paper exchange.",
@@ -116,7 +138,7 @@ def _add_questions(line: argparse.ArgumentParser) -> None:
 def _add_words(line: argparse.ArgumentParser) -> None:
     add = line.add_argument
     for name, word in WORDS.items():
-        flag = f"--{name.replace('_', '-')}"
+        flag = _flag(name)
         if word.about is None:
             add(flag, action="store_const", const="", help=word.text)
         elif word.about.startswith("["):
@@ -156,6 +178,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _understood(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; end the program with code 2 where words do not go together."""
     asked = parser().parse_args(argv)
+    several = [_flag(name) for name in (*OF_THE_JOURNAL, *OF_THE_STRATEGIES, *WORDS) if _given(asked, name)]
+    if len(several) > 1:
+        parser().error(f"{' and '.join(several)} do not go together: one question or command at a time")
+    if asked.adopt is None and (asked.qty is not None or asked.price is not None):
+        parser().error("--qty and --price go with --adopt")
     if asked.json and not (asked.report or asked.equity or asked.doctor):
         parser().error("--json goes with --report, --equity or --doctor")
     if asked.canary and not asked.doctor:
@@ -168,34 +195,36 @@ def _understood(argv: Sequence[str] | None) -> argparse.Namespace:
 def _dispatch(asked: argparse.Namespace) -> int:
     settings = _settings(asked, trades=not _only_looks(asked))
     home = home_of(settings)
-    commands = [_command(word, target, asked) for name, word in WORDS.items() if (target := getattr(asked, name)) is not None]
-    if commands:
-        return _send(commands, home)
+    command = next((_command(word, target, asked) for name, word in WORDS.items() if (target := getattr(asked, name)) is not None), None)
+    if command is not None:
+        return _send(command, settings, home)
     if asked.strategy and (asked.status or asked.report or asked.equity):
         raise ConfigError("--strategy does not narrow --status, --report or --equity: leave it out; a report has totals for each")
     question = next((question for name, question in OF_THE_JOURNAL.items() if _given(asked, name)), None)
     if question is not None:
         return _print(question(asked, settings, home))
     chosen, problems = _strategies(asked)
-    policies = _makers(asked, chosen)
-    if _only_looks(asked):
-        return _asked_of_strategies(asked, settings, home, chosen, problems)
     named = bool(asked.strategy or asked.strategies_file or asked.maker)
-    return _run(settings, home, chosen, problems, policies=policies, named=named)
+    wish = Wish(chosen, _makers(asked, chosen), problems, named)
+    return _asked_of_strategies(asked, settings, home, wish) if _only_looks(asked) else _run(settings, home, wish)
 
 
-def _asked_of_strategies(
-    asked: argparse.Namespace, settings: Settings, home: Path, chosen: Sequence[StrategyConfig], problems: Sequence[str]
-) -> int:
+def _asked_of_strategies(asked: argparse.Namespace, settings: Settings, home: Path, wish: Wish) -> int:
+    if asked.list:
+        return _print(inquiries.strategies(wish.strategies, wish.problems, wish.makers))
+    problems = (*wish.problems, *inquiries.unnamed(settings, named=wish.named))
     if asked.doctor:
-        return _diagnose(asked, settings, home, chosen, problems)
-    told = inquiries.strategies(chosen, problems) if asked.list else inquiries.check(settings, home, chosen, problems)
-    return _print(told)
+        return _diagnose(asked, settings, home, wish.strategies, problems)
+    return _print(inquiries.check(settings, home, wish.strategies, problems, wish.makers))
 
 
 def _only_looks(asked: argparse.Namespace) -> bool:
     """Tell whether nothing is traded by this call: a question, or a word left for the running daemon."""
     return any(_given(asked, name) for name in (*OF_THE_JOURNAL, *OF_THE_STRATEGIES, *WORDS))
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _given(asked: argparse.Namespace, name: str) -> bool:
@@ -218,7 +247,7 @@ def _diagnose(asked: argparse.Namespace, settings: Settings, home: Path, chosen:
 
 
 def _settings(asked: argparse.Namespace, *, trades: bool) -> Settings:
-    flags = {f"--{name.replace('_', '-')}": getattr(asked, name) for name in ("state_dir", "paper_market", "paper_speed")}
+    flags = {_flag(name): getattr(asked, name) for name in ("state_dir", "paper_market", "paper_speed")}
     given = {flag: value for flag, value in flags.items() if value is not None}
     return load_settings(given, os.environ, asked.env_file or usual_env_file(), asked.profile, live=asked.live if trades else None)
 
@@ -279,8 +308,8 @@ def _module(path: Path) -> ModuleType:
 def _command(word: Word, target: str, asked: argparse.Namespace) -> Command:
     """Return a command as it is left for the daemon; raise ConfigError for one that cannot be meant."""
     if word.about == "TRADE" and not target.isdecimal():
-        raise ConfigError(f"--{word.verb} {target}: a trade is named by its number, see --status")
-    details = {name: value for name in ("qty", "price") if (value := getattr(asked, name)) is not None}
+        raise ConfigError(f"--{word.verb.words} {target}: a trade is named by its number, see --status")
+    details = {name: _readable(name, value) for name in ("qty", "price") if (value := getattr(asked, name)) is not None}
     if word.verb is Verb.ADOPT:
         if len(asked.strategy) != 1:
             raise ConfigError(f"--adopt {target}: name the one strategy whose exits shall watch it, with --strategy NAME")
@@ -288,42 +317,65 @@ def _command(word: Word, target: str, asked: argparse.Namespace) -> Command:
     return Command(verb=word.verb, target=target, details=details, confirmed=asked.yes)
 
 
-def _send(commands: Sequence[Command], home: Path) -> int:
-    box, refused = ControlBox(home), 0
-    for command in commands:
+def _readable(name: str, text: str) -> str:
+    """Return a number as it was written; raise ConfigError for one that is none, or that nobody can mean."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ConfigError(f"--{name} {text}: not a number") from None
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or max(abs(exponent), abs(number.adjusted())) > MOST_DIGITS:
+        raise ConfigError(f"--{name} {text}: not a number of up to {MOST_DIGITS} digits before and after the point")
+    return text
+
+
+def _send(command: Command, settings: Settings, home: Path) -> int:
+    """Leave a command for the daemon and tell its answer; 1 where it was refused, or where nobody answered."""
+    box = ControlBox(home)
+    try:
         file = box.put(command)
-        print(f"left for the daemon: {command}")
-        answer = box.wait(file, ANSWER_WITHIN)
-        print(answer.said if answer is not None else "no answer yet: it is obeyed as soon as the daemon runs, see its log")
-        refused += answer is not None and not answer.done
-    return REFUSED if refused else 0
+    except OSError as error:
+        why = error.strerror or error
+        return _unheard(f"the command cannot be left in {home / 'commands'}: {why}; {_by_signal(settings, home)}")
+    print(f"left for the daemon of {settings.environment} in {home}: {command}", flush=True)
+    answer = box.wait(file, LOOKED_FOR if inquiries.holder_of(settings, home).gone else ANSWER_WITHIN)
+    if answer is not None:
+        print(answer.said)
+        return 0 if answer.done else REFUSED
+    if inquiries.holder_of(settings, home).gone:
+        return _unheard(f"no daemon runs in {home}: nothing happens before its next start; {BY_HAND}")
+    return _unheard("no answer yet: it is obeyed as soon as the daemon is free, see its log")
 
 
-def _run(
-    settings: Settings,
-    home: Path,
-    chosen: Sequence[StrategyConfig],
-    problems: Sequence[str],
-    *,
-    policies: Sequence[QuotingPolicy],
-    named: bool,
-) -> int:
+def _unheard(said: str) -> int:
+    print(f"error: {said}", file=sys.stderr)
+    return REFUSED
+
+
+def _by_signal(settings: Settings, home: Path) -> str:
+    """Say how everything is stopped where no command can be left: a signal needs no disk."""
+    process = inquiries.holder_of(settings, home).process
+    return f"no daemon is seen to run there: {BY_HAND}" if process is None else f"throw the kill switch with `kill -USR1 {process}`"
+
+
+def _run(settings: Settings, home: Path, wish: Wish) -> int:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is a kill switch; by default it would end the process
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the daemon takes both signals, either interrupts the start
     logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets)
-    _refuse_what_cannot_run(settings, chosen, problems, named=named)
-    context, exchange = assembled(settings, home, chosen, policies=policies)
+    _refuse_what_cannot_run(settings, wish)
+    context, exchange = assembled(settings, home, wish.strategies, policies=wish.makers)
     Daemon(context, ControlBox(home), exchange).run()
     return 0
 
 
-def _refuse_what_cannot_run(settings: Settings, chosen: Sequence[StrategyConfig], problems: Sequence[str], *, named: bool) -> None:
-    for problem in problems:
+def _refuse_what_cannot_run(settings: Settings, wish: Wish) -> None:
+    """Raise ConfigError for whatever can be known to be wrong before an exchange is started or asked."""
+    for problem in wish.problems:
         logger.error("strategy not loaded {}", problem)
-    if problems and not chosen:
+    if wish.problems and not wish.strategies:
         raise ConfigError("no strategy could be loaded; nothing to run")
-    if settings.environment is Environment.PRODUCTION and not named:
-        raise ConfigError("production trades only what you name: add --strategy NAME or --strategies-file PATH")
+    if wrong := [*inquiries.unnamed(settings, named=wish.named), *address_problems(settings.alert_addresses)]:
+        raise ConfigError(wrong)
     if settings.environment is Environment.PRODUCTION:
         logger.warning("production: orders trade real money at {}", settings.base_url)
 

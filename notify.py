@@ -59,7 +59,7 @@ class Notifier:
         """Have an alert sent soon; never blocks and never raises."""
         if _RANK[raised.severity] < _RANK[self._least]:
             return
-        message = _Message(f"CoincallTrader {self._environment}: {raised.severity}", _body(raised), raised)
+        message = _Message(f"CoincallTrader {self._environment}: {raised.severity}: {raised.cause}", _body(raised), raised)
         for channel in self._channels:
             channel.put(message)
 

@@ -170,6 +170,11 @@ class RFQMaker:
             if answer.policy.cancel_on_stop:
                 self._board.quotes.withdraw(answer.trade, "the program stops")
 
+    def step_out(self, now: datetime) -> bool:
+        """Go on taking back what `leave` asked for; tell whether something of it may still be taken by somebody."""
+        self._board.quotes.step(now)
+        return any(each.policy.cancel_on_stop and self._board.quotes.standing(each.trade) for each in self._answers.values())
+
     # ---- the tick
 
     def tick(self, account: AccountSnapshot) -> None:

@@ -44,7 +44,7 @@ class Surroundings:
     alerts: AlertDesk
     desk: int
     reads: IoPool
-    writes: IoPool
+    pulse: IoPool
     urgent: IoPool
     orders: OrderGateway
     back: LookBack
@@ -166,7 +166,9 @@ def _dead_man(around: Surroundings) -> DeadManSwitch | None:
     if span is None:
         return None
     span = max(span, _paced(around.clock, 0, 60))
-    return DeadManSwitch(around.countdown, around.writes, around.clock, around.alerts, span, around.underlyings)
+    switch = DeadManSwitch(around.countdown, around.pulse, around.clock, around.alerts, span, around.underlyings)
+    around.live.executor.on_elapsed = switch.elapsed
+    return switch
 
 
 def _paced(clock: Clock, seconds: float, real: float) -> timedelta:

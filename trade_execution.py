@@ -53,6 +53,7 @@ class TradeExecutor:
         self.post = OrderPost(lambda: self._gateway, in_time, writes=writes, urgent=urgent or writes, reads=reads, alerts=alerts)
         self._pursuits: dict[ClientOrderId, Pursuit] = {}
         self._listener: Callable[[LegFilled], None] = lambda _: None
+        self.on_elapsed: Callable[[str], object] = lambda _: None  # an order was refused because its underlying's countdown ran out
         self.swept_at: datetime | None = None
         self._sweep_due: datetime | None = None
         self._collect_due: datetime | None = None
@@ -182,6 +183,8 @@ class TradeExecutor:
         now, order = self._clock.now(), str(name)
         pursuit = self._pursuit(name, now)
         pursuit.sending, pursuit.doubted_at = False, now
+        if isinstance(outcome, CountdownElapsed) and (record := self.ledger.get(name)) is not None:
+            self.on_elapsed(record.new.instrument.underlying)
         match outcome:
             case str():
                 if not self.ledger.named(name):  # a push may have told it already
@@ -228,8 +231,7 @@ class TradeExecutor:
     # ---- asking
 
     def _pursuit(self, name: ClientOrderId, now: datetime) -> Pursuit:
-        wait = self._patience.ask_again
-        return self._pursuits.setdefault(name, Pursuit(next_ask=now, wait=wait, doubted_at=now))
+        return self._pursuits.setdefault(name, Pursuit(next_ask=now, wait=self._patience.ask_again, doubted_at=now))
 
     def _ask(self, name: ClientOrderId, now: datetime) -> None:
         record = self.ledger.get(name)

@@ -24,7 +24,7 @@ def usual_transport(settings: Settings, clock: Clock, base_url: str) -> Transpor
         credentials=Credentials(settings.api_key.get_secret_value(), settings.api_secret.get_secret_value()),
         window=validity_window(clock),
         timeout=settings.http_timeout,
-        workers=settings.io_workers + ORDER_WORKERS + URGENT_WORKERS,
+        workers=2 * settings.io_workers + ORDER_WORKERS + URGENT_WORKERS + 1,
     )
 
 
@@ -70,12 +70,17 @@ class Wiring:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The ways to the venue, and where what comes of them is left for the tick."""
+    """The ways to the venue, and where what comes of them is left for the tick; no order keeps the `pulse` waiting.
+
+    A price that the venue does not tell keeps a worker for as long as its request is repeated: never one of those that ask about orders.
+    """
 
     inbox: Inbox
     reads: Pool
+    prices: Pool
     writes: Pool
     urgent: Pool
+    pulse: Pool
     transport: Transport
     client: CoincallClient
 
@@ -86,8 +91,10 @@ def linked(wiring: Wiring, settings: Settings, clock: Clock, base_url: str) -> L
     return Links(
         inbox,
         reads=wiring.pool(inbox, settings.io_workers, "read"),
+        prices=wiring.pool(inbox, settings.io_workers, "price"),
         writes=wiring.pool(inbox, ORDER_WORKERS, "order"),
         urgent=wiring.pool(inbox, URGENT_WORKERS, "urgent"),
+        pulse=wiring.pool(inbox, 1, "pulse"),
         transport=transport,
         client=CoincallClient(transport),
     )

@@ -1,5 +1,6 @@
 """The doctor's look at the venue: the way to it, its clock, our key and what it may do, and the streams. Nothing here changes anything."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from auth import Credentials
 from clock import Clock, monotonic
 from config import Settings
 from doctor.findings import Finding, fail, ok, warn
-from errors import AuthenticationRejected, ExchangeRejected, ExchangeUnavailable, TimestampRejected, VenueError
+from errors import AuthenticationRejected, ExchangeUnavailable, TimestampRejected, VenueError
 from exchanges.coincall.client import CoincallClient
 from exchanges.coincall.client_mm import CoincallMakerClient
 from exchanges.coincall.client_rfq import CoincallRFQClient, Standing
@@ -25,6 +26,8 @@ from exchanges.reach import reach
 PATIENCE = timedelta(seconds=10)
 AHEAD, TOO_FAR_AHEAD = 1.0, 4.0  # real seconds between the clocks; a signature is valid for five
 LISTEN_FOR = 10.0
+KEY_OR_CLOCK = "the venue answers and does not let us in: check key and secret in .env, and this machine's clock"
+_DENIED = re.compile(r"\bHTTP 40[13]\b")
 MAKER_PATHS = "ask Coincall for it if you want to quote; as a taker you need none"
 
 
@@ -150,11 +153,10 @@ def maker_access(venue: Venue) -> Iterator[Finding]:
 def _granted(name: str, ask: Callable[[], object], yes: str) -> Finding:
     try:
         ask()
-    except (AuthenticationRejected, ExchangeRejected) as error:
-        told = "the account has no such access" if lacks_access(error) else f"the account has no such access ({error.reason})"
-        return ok(name, f"{told}; {MAKER_PATHS}")
     except VenueError as error:
-        return warn(name, f"unknown: {error.reason}", advice(error))
+        if lacks_access(error):
+            return ok(name, f"the account has no such access; {MAKER_PATHS}")
+        return warn(name, f"could not be asked: {error.reason}", advice(error))
     return ok(name, yes)
 
 
@@ -164,7 +166,7 @@ def streams(venue: Venue, symbol: str, probe: Probe | None = None) -> Iterator[F
     try:
         heard = _listen(venue, symbol) if probe is None else probe(venue, symbol)
     except ExchangeUnavailable as error:
-        yield fail("streams", f"the stream does not open: {error.reason}", hint)
+        yield fail("streams", f"the stream does not open: {error.reason}", KEY_OR_CLOCK if _DENIED.search(error.reason) else hint)
         return
     opened = f"open after {heard.opened * 1000:.0f} ms"
     if heard.heartbeat is None:

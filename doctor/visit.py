@@ -72,7 +72,7 @@ def wrong_input(problems: Iterable[str]) -> Diagnosis:
 
 def _machine(settings: Settings, home: Path, problems: Sequence[str], env_file: Path | None, tools: Instruments) -> Iterator[Finding]:
     yield ok("settings", f"all good; environment {settings.environment}, {settings.base_url or 'embedded paper exchange'}")
-    yield from (fail("strategies", problem, "mend the strategy; the others are not stopped by it") for problem in problems)
+    yield from (fail("strategies", problem, "mend this; strategies that are sound and named are not stopped by it") for problem in problems)
     checks: Sequence[tuple[str, Callable[[], Iterable[Finding]]]] = (
         ("packages", machine.python_and_packages),
         ("settings file", lambda: machine.secrets_file(env_file)),

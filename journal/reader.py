@@ -41,9 +41,9 @@ class JournalReader:
 
     _writes = False
 
-    def __init__(self, where: Path | str) -> None:
-        """Open the database at a path or URL. Raises JournalError if it cannot be opened."""
-        self._url = url_of(where)
+    def __init__(self, where: Path | str, *, next_step: str = _NEXT_STEP) -> None:
+        """Open the database at a path or URL; damage is told with the next step. Raises JournalError if it cannot be opened."""
+        self._url, self._next_step = url_of(where), next_step
         self._turn = threading.RLock()
         self._engine = open_engine(self._url, writes=self._writes)
         with self._named(), translated("be opened"):
@@ -215,7 +215,7 @@ class JournalReader:
             file = file_of(self._url)
             if self._writes or file is None:
                 raise
-            raise JournalDamaged(f"{file}: {damage}; {_NEXT_STEP}") from damage
+            raise JournalDamaged(f"{file}: {damage}; {self._next_step}") from damage
 
 
 def copied(source: sqlite3.Connection, to: Path) -> None:

@@ -110,6 +110,17 @@ def test_a_taken_port_is_told_before_anything_is_traded(tmp_path: Path) -> None:
     assert "paper_exchange.log" in said
 
 
+def test_an_alert_address_that_cannot_be_used_is_told_before_an_exchange_is_started(tmp_path: Path) -> None:
+    trader = a_trader(tmp_path, TRADER_ALERT_URLS="nonsense://a-token-of-mine")
+
+    said = refused(trader)
+
+    assert "alert address 1 (nonsense): nothing is known by this scheme" in said
+    assert "a-token-of-mine" not in said
+    assert not (trader.home / "logs" / "paper_exchange.log").exists()
+    assert not trader.state.exists()
+
+
 def test_a_second_daemon_on_the_same_state_is_refused_and_the_first_lives(trader: Trader, tmp_path: Path) -> None:
     trader.start("--strategies-file", str(a_strategies_file(tmp_path)))
 

@@ -309,3 +309,15 @@ def test_a_canary_in_production_needs_the_word_live(tmp_path: Path) -> None:
 
     assert answer.returncode == 2
     assert "--live" in answer.stderr
+
+
+@told_by_main
+def test_the_samples_in_production_are_refused_by_the_doctor_as_by_the_start(tmp_path: Path) -> None:
+    settings = {"TRADING_ENVIRONMENT": "production", "COINCALL_API_KEY_PROD": "k-1234567", "COINCALL_API_SECRET_PROD": "s-1234567"}
+
+    answer = Trader(tmp_path, settings={**settings, "COINCALL_BASE_URL": "https://127.0.0.1:9"}).ask("--doctor", "--json")
+    told = {finding["name"]: finding for finding in json.loads(answer.stdout)["findings"]}
+
+    assert answer.returncode == 1
+    assert told["strategies"]["level"] == "fail"
+    assert "add --strategy NAME or --strategies-file PATH" in told["strategies"]["said"]

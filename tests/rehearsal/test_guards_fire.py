@@ -91,7 +91,7 @@ def test_l38_an_index_of_an_hour_ago_is_told_and_nothing_is_opened_on_it(world: 
     world.exchange.freeze(age_seconds=3600)
     world.trader.begin(Plan())
 
-    assert "old" in told(world, "index of BTC")
+    assert "old by its own time" in told(world, "stale index")
     pause(A_WHILE)
     assert arrived(world) == 0
 

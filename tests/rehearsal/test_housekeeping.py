@@ -41,6 +41,7 @@ def test_l5_l36_after_a_restore_no_order_is_sent_again_and_no_number_is_given_ag
 ) -> None:
     """Trade 1 is open in the backup. After it trade 1 was closed and trade 2 opened, on the same options: all of it forgotten."""
     trader, settings, copy = trader_beside, settings_of(trader_beside, exchange), tmp_path / "away" / "journal.db"
+    copy.parent.mkdir()
     patient = a_strategies_file(tmp_path, hold=4.0, a_day=2)
     trader.start("--strategies-file", str(patient))
     until(lambda: states(trader) == {1: TradeState.OPEN}, "trade 1 is open", LONG)

@@ -164,7 +164,15 @@ def test_the_status_tells_trades_results_and_why_not_while_the_daemon_runs(trade
 
     [trade] = trader_beside.trades()
     assert answer.returncode == 0
-    for part in ("strategy    quick (running)", "1 closed", f"net {trade.net_profit:,.2f} USD", "why not   ", "quick#1 closed", "equity "):
+    for part in (
+        "strategy    quick (running)",
+        f"process {trader_beside.pid}, ",
+        "1 closed",
+        f"net {trade.net_profit:,.2f} USD",
+        "why not   ",
+        "quick#1 closed",
+        "equity ",
+    ):
         assert part in answer.stdout
 
 

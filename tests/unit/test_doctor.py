@@ -13,21 +13,25 @@ import pytest
 import doctor
 from clock import SimulatedClock, wall_now
 from config import Settings
-from doctor import Finding, Level, machine, visit, wishes
+from doctor import Finding, Level, Venue, machine, visit, wishes
+from doctor import venue as at_venue
 from doctor.canary import Canary, Patience
 from domain import Chain, Greeks, Option, OptionType, OrderReport, OrderStatus, Quote, RFQParams, Side
 from domain import ExecutionParams as Params
 from errors import (
     AuthenticationRejected,
     ConfigError,
+    ExchangeRejected,
     ExchangeUnavailable,
     OrderAlreadyFinal,
     OutcomeUnknown,
     PriceRejected,
+    TimestampRejected,
     VenueError,
 )
 from events import AccountMarked
 from exchanges.coincall.canary import a_name
+from exchanges.coincall.stream_probe import Heard
 from exchanges.coincall.wire import decode_client_id
 from journal import Journal
 from option_selection import LegSpec
@@ -462,3 +466,50 @@ def test_a_canarys_name_is_none_of_the_daemons_and_never_the_same() -> None:
     assert len(names) > 40
     assert all(len(str(name)) == 19 and name < 2**63 for name in names)
     assert [decode_client_id(name) for name in names if decode_client_id(name) is not None] == []
+
+
+# ---- what the venue says of the key
+
+
+def asked(error: VenueError) -> Finding:
+    def ask() -> None:
+        raise error
+
+    return at_venue._granted("rfq quoting", ask, "open")
+
+
+def test_only_a_door_that_is_not_there_means_that_the_account_has_no_access() -> None:
+    found = asked(ExchangeRejected("coincall", "requests", "Not Found", 404))
+
+    assert (found.level, found.said.startswith("the account has no such access")) == (Level.OK, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (AuthenticationRejected("coincall", "requests", "Invalid CC-ACCESS-KEY.", 10560), "check key and secret"),
+        (AuthenticationRejected("coincall", "requests", "Invalid signature.", 10562), "check key and secret"),
+        (TimestampRejected("coincall", "requests", "Timestamp expired.", 10557), "timedatectl"),
+        (ExchangeRejected("coincall", "requests", "Illegal parameter", 10004), "read the reason"),
+        (ExchangeUnavailable("coincall", "requests", "HTTP 503"), "check the network"),
+    ],
+)
+def test_a_refusal_of_the_key_leaves_it_open_whether_the_account_has_access(error: VenueError, hint: str) -> None:
+    found = asked(error)
+
+    assert (found.level, found.said) == (Level.WARN, f"could not be asked: {error.reason}")
+    assert hint in found.hint
+
+
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [("host/options: HTTP 403 denied", "key and secret"), ("host/options: HTTP 401", "clock"), ("HTTP 502 with 403 bytes", "firewall")],
+)
+def test_a_stream_that_refuses_us_is_not_a_matter_of_the_firewall(reason: str, hint: str) -> None:
+    def refused(_venue: Venue, _symbol: str) -> Heard:
+        raise ExchangeUnavailable("coincall", "options", reason)
+
+    with at_venue.visited(Settings(), SimulatedClock(NOW), "https://127.0.0.1:9", "wss://127.0.0.1:9") as place:
+        found = only(at_venue.streams(place, "BTCUSD-1", refused))
+
+    assert (found.level, hint in found.hint) == (Level.FAIL, True)

@@ -32,6 +32,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
+    (tmp_path / "away").mkdir()
     return tmp_path / "away" / "monday.db"
 
 
@@ -110,8 +111,17 @@ def test_a_backup_does_not_take_the_place_of_an_archive(home: Path, tmp_path: Pa
 def test_a_directory_that_cannot_be_written_is_named_with_what_to_do(home: Path) -> None:
     written(home, 1)
 
-    with pytest.raises(JournalError, match=r"/proc/nowhere/b.db cannot be written: .*; check the owner and mode"):
-        housekeeping.backup(SETTINGS, home, Path("/proc/nowhere/b.db"))
+    with pytest.raises(JournalError, match=r"cannot be copied to /proc/b\.db"):
+        housekeeping.backup(SETTINGS, home, Path("/proc/b.db"))
+
+
+def test_a_directory_that_is_not_there_is_not_made_for_a_backup(home: Path, tmp_path: Path) -> None:
+    written(home, 1)
+
+    with pytest.raises(ConfigError, match=r"there is no directory .*away; make it first, or mount its disk"):
+        housekeeping.backup(SETTINGS, home, tmp_path / "away" / "monday.db")
+
+    assert not (tmp_path / "away").exists()
 
 
 def test_a_full_disk_costs_the_new_backup_and_not_the_last_one(home: Path, copy: Path) -> None:
@@ -322,7 +332,6 @@ def test_damage_far_back_in_a_backup_is_found_before_anything_is_built(home: Pat
 
 def test_what_is_no_backup_is_refused_in_plain_words(home: Path, copy: Path) -> None:
     written(home, 1)
-    copy.parent.mkdir()
     with pytest.raises(ConfigError, match="there is no such file"):
         housekeeping.restore(SETTINGS, home, copy)
     copy.write_text("a letter, and not a journal")
@@ -466,6 +475,15 @@ def test_verifying_a_backup_by_its_name(home: Path, copy: Path) -> None:
         housekeeping.verify(SETTINGS, home, copy)
     with pytest.raises(ConfigError, match="there is no such file"):
         housekeeping.verify(SETTINGS, home, copy.with_name("tuesday.db"))
+
+
+def test_a_file_that_is_no_backup_is_not_mended_by_starting_the_daemon(copy: Path, home: Path) -> None:
+    copy.write_text("a letter, and not a journal")
+
+    with pytest.raises(JournalDamaged, match="name another file: this is no backup") as told:
+        housekeeping.verify(SETTINGS, home, copy)
+
+    assert "start the daemon" not in str(told.value)
 
 
 def test_who_holds_the_journal_is_seen_without_taking_it(home: Path) -> None:

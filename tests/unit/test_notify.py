@@ -106,7 +106,7 @@ def test_an_alert_arrives_with_its_environment_severity_and_what_to_do(webhook: 
     notifier.take(an_alert())
 
     assert notifier.close(20)
-    assert webhook.received[0]["title"] == "CoincallTrader production: critical"
+    assert webhook.received[0]["title"] == "CoincallTrader production: critical: stale BTC"
     assert webhook.received[0]["message"] == (
         "the BTC index is 40 s old\nWhat to do: check the connection\n(stale BTC, 2026-03-01 12:00:00 UTC)"
     )

@@ -38,7 +38,7 @@ from execution_quality import QualityBook
 from rfq_maker import load_makers, version_of
 from trade_lifecycle import TradeState
 
-from tests.fakes import START
+from tests.fakes import SECOND, START
 from tests.unit.maker_fakes import CALL, EXISTS, HIGH, PUT, MakerHouse, a_leg
 
 # Half a vol point of a vega of 20 USD: ten USD a coin, offered at 1010.
@@ -396,6 +396,18 @@ def test_only_policies_that_say_so_take_their_quotes_back_on_a_stop() -> None:
     taken = quoted(a_house(cancel_on_stop=True))
     taken.maker.leave()
     assert taken.standing == []
+
+
+def test_a_stop_waits_until_what_it_takes_back_is_known_to_be_gone() -> None:
+    house = quoted(a_house(cancel_on_stop=True))
+    house.venue.cancel_fails = 1
+    house.maker.leave()
+    waits = []
+    for _ in range(8):
+        house.inbox.drain()
+        house.clock.advance(SECOND)
+        waits.append(house.maker.step_out(house.clock.now()))
+    assert (waits[0], waits[-1], house.standing) == (True, False, [])
 
 
 # ---- limits

@@ -7,7 +7,15 @@ from decimal import Decimal
 import pytest
 
 from domain import OrderStatus, Purpose, Side
-from errors import ExchangeRejected, ExchangeUnavailable, InsufficientMargin, InvariantBroken, JournalError, TimestampRejected
+from errors import (
+    CountdownElapsed,
+    ExchangeRejected,
+    ExchangeUnavailable,
+    InsufficientMargin,
+    InvariantBroken,
+    JournalError,
+    TimestampRejected,
+)
 from events import LegFilled, OrderAccepted, OrderIntended, OrderLost, OrderRefused, OrderSettled
 from order_ledger import OrderRecord
 from trade_lifecycle import TradeState
@@ -115,6 +123,15 @@ def test_a_refusal_says_whether_the_same_may_be_sent_again(house: House, error: 
     send(house)
     go(house)
     assert (record(house).live, record(house).retryable) == (False, retryable)
+
+
+def test_an_order_refused_for_a_countdown_that_ran_out_has_it_armed_anew_at_once(house: House) -> None:
+    elapsed: list[str] = []
+    house.executor.on_elapsed = elapsed.append
+    house.venue.refuse = CountdownElapsed("v", "create", "10619")
+    send(house)
+    go(house)
+    assert elapsed == ["BTC"]
 
 
 def test_l03_a_fill_between_the_look_and_the_cancel_is_counted(house: House) -> None:
