@@ -3,6 +3,7 @@
 One rule: an alert never raises and never hides another cause.
 """
 
+import re
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from ports import JournalWriter
 Listener = Callable[[AlertRaised], None]
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 _LEVEL = {Severity.INFO: "INFO", Severity.WARNING: "WARNING", Severity.CRITICAL: "CRITICAL"}
+# What was done, and not a state that lasts: each time it is news, so it is neither held back nor counted with the last one.
+_ACT = re.compile(r"kill switch( flat| not flat)?|strategy \S+ paused")
 # Causes that name a symbol or an order are many over the months; those that have cooled down are forgotten beyond this number.
 _REMEMBERED = 500
 
@@ -40,6 +43,7 @@ class AlertDesk:
     The same cause is told again only after its cool-down (market time, counted from when it was last told, so that a cause which
     never stops is still told once each cool-down), or at once if it has become more urgent. A cool-down that runs is never
     shortened: not by a shorter one, not by an alert that is held back, and not by a record that cannot be written.
+    What was done has no cool-down: a kill switch that is thrown again minutes after it was withdrawn is told again.
     """
 
     def __init__(self, journal: JournalWriter | None, clock: Clock, cooldown: timedelta, keep: int = 50) -> None:
@@ -54,7 +58,7 @@ class AlertDesk:
         """Tell a person; the same cause is not repeated within its cool-down (None: the desk's). Never raises."""
         now = self._clock.now()
         with self._turn:
-            held_back = self._admitted(severity, cause, now, self._cooldown if cooldown is None else cooldown)
+            held_back = 0 if is_act(cause) else self._admitted(severity, cause, now, self._cooldown if cooldown is None else cooldown)
             if held_back is None:
                 return
             if held_back > 0:
@@ -99,6 +103,11 @@ class AlertDesk:
             self._journal.append(raised)
         except JournalError as error:
             logger.error("alert not journalled", cause=raised.cause, because=str(error))
+
+
+def is_act(cause: str) -> bool:
+    """Tell whether a cause names something that was done, which is told each time, and not a state that lasts."""
+    return _ACT.fullmatch(cause) is not None
 
 
 def _log(raised: AlertRaised) -> None:

@@ -28,7 +28,9 @@ class Clock(Protocol):
 class SystemClock:
     """Market time that follows the wall at `speed` times its pace, from `market_start` at wall time `wall_start`.
 
-    With no arguments it is the wall clock. Two processes given the same three values agree to the microsecond.
+    With no arguments it is the wall clock. Two processes given the same three values agree to the microsecond. It follows a wall that
+    is set forward; where the wall is set back it goes on at the pace of a steady clock, ahead of it until the program ends: whatever
+    waits for a moment would otherwise wait for it twice.
     """
 
     def __init__(self, speed: float = 1.0, *, market_start: datetime | None = None, wall_start: datetime | None = None) -> None:
@@ -37,10 +39,13 @@ class SystemClock:
         self.speed = speed
         self._wall_start = wall_start or wall_now()
         self._market_start = market_start or self._wall_start
+        self._ahead = -monotonic()  # seconds of the wall, since its epoch, beyond those of the steady clock
 
     def now(self) -> datetime:
         """Return market time, aware, UTC."""
-        return self._market_start + (wall_now() - self._wall_start) * self.speed
+        wall = (wall_now() - EPOCH).total_seconds()
+        self._ahead = max(self._ahead, wall - monotonic())  # read in this order a thread that is held up in between can only lose
+        return self._market_start + (EPOCH + timedelta(seconds=self._ahead + monotonic()) - self._wall_start) * self.speed
 
     def real_seconds(self, span: timedelta) -> float:
         """Return how many seconds of the wall a span of market time lasts; never below zero."""

@@ -19,9 +19,11 @@ TraderError
 │   │   ├── OrderNotFound            the venue does not know it
 │   │   └── OrderAlreadyFinal        cancelled or filled before we asked
 │   ├── OutcomeUnknown       it may have happened: ask the venue, never resend
+│   │   └── TurnedAway       most likely it did not: ask all the same
 │   └── MalformedResponse    a shape we do not know: log it whole, treat writes as unknown
 ├── NoMatchingInstrument     an ordinary no: wait for another market
 ├── RiskDenied               an ordinary no: the gate explains itself
+│   └── AccountHeld          not this order but the account: the same no to every one until its state changes
 ├── InvariantBroken          our books contradict themselves: stop opening, keep closing, call a person
 │   └── InvalidTransition    an event for which the trade's table has no row
 └── JournalError             the record could not be written or read: send nothing
@@ -116,6 +118,10 @@ class OutcomeUnknown(VenueError):
     """The request may have taken effect; ask the venue, never send it again."""
 
 
+class TurnedAway(OutcomeUnknown):
+    """Refused by a status of HTTP alone: whoever stands between us and the venue may have said so, before the venue acted or after."""
+
+
 class MalformedResponse(VenueError):
     """The venue answered in a shape we do not know."""
 
@@ -126,6 +132,14 @@ class NoMatchingInstrument(TraderError):
 
 class RiskDenied(TraderError):
     """The risk gate refused an order; the message holds the numbers."""
+
+
+class AccountHeld(RiskDenied):
+    """The account's state lets nothing of this kind out; `held` says what and by which state, the same for every such order."""
+
+    def __init__(self, held: str, message: str) -> None:
+        self.held = held
+        super().__init__(message)
 
 
 class InvariantBroken(TraderError):

@@ -33,7 +33,8 @@ def _nothing() -> None:
 class Input:
     """One input: its name, how old it may be by its own time, where that time is read (None: never told), what stops, how to refetch.
 
-    `kind` groups inputs for alerts: chains of ten expiries that stop together call a person once.
+    `kind` groups inputs for alerts: chains of ten expiries that stop together call a person once. One that goes stale with the account
+    (`_EXPLAINED`) is logged at once and calls only where the account is fresh: a venue that is silent is one thing to be told of.
     """
 
     name: str
@@ -63,13 +64,18 @@ class Entries(Protocol):
 
 @dataclass(slots=True)
 class _State:
-    """Since when an input is wanted, whether it was found stale, when it was last refetched and told."""
+    """Since when an input is wanted, whether it was found stale and since when by itself, when it was last refetched and told."""
 
     wanted_at: datetime
     stale: bool = False
+    alone_since: datetime | None = None
     refetched_at: datetime | None = None
     told_at: datetime | None = None
 
+
+# By kind, what is asked for of a venue less often than the account: it goes stale with it, a few seconds before or after, when nothing is
+# answered any more. It is news of its own only once it has stayed stale beside a fresh account for this part of its limit.
+ACCOUNT, _EXPLAINED, _ALONE_FOR = "account", frozenset({"chain", "book"}), 0.5
 
 Table = Callable[[], Iterable[Input]]
 
@@ -91,6 +97,7 @@ class Freshness:
         self._tables: list[Table] = []
         self._states: dict[str, _State] = {}
         self._stops: dict[str, Stops] = {}
+        self._account_stale = False
 
     def watch(self, table: Table) -> None:
         """Judge what a table names from now on; it is read on every step."""
@@ -107,6 +114,7 @@ class Freshness:
         for name in [name for name in self._states if name not in inputs]:
             self._lift(name)
             del self._states[name]
+        self._account_stale = any(each.group == ACCOUNT and name in self.stale for name, each in inputs.items())
         for name, each in inputs.items():
             state = self._states.setdefault(name, _State(now))
             at = each.told_at()
@@ -114,7 +122,7 @@ class Freshness:
             if age > each.limit:
                 self._stale(each, state, age, now, never=at is None)
             elif state.stale:
-                state.stale = False
+                state.stale, state.alone_since = False, None
                 self._lift(name)
                 logger.info("input fresh again name={} age={:g}s", name, age.total_seconds())
 
@@ -130,10 +138,18 @@ class Freshness:
         if each.stops is not Stops.NOTHING and _due(state.refetched_at, now, self._refetch_every):
             state.refetched_at = now
             each.refetch()
-        if _due(state.told_at, now, self._tell_every):
+        if _due(state.told_at, now, self._tell_every) and not self._explained(each, state, now):
             state.told_at = now
             severity = Severity.CRITICAL if each.stops is Stops.ENTRIES else Severity.WARNING
             self._alerts.alert(severity, f"stale {each.group}", said, _HINT[each.stops])
+
+    def _explained(self, each: Input, state: _State, now: datetime) -> bool:
+        """Tell whether the account's being stale says all that a person must know of this input, or soon may."""
+        if each.group not in _EXPLAINED:
+            return False
+        if state.alone_since is None or self._account_stale:
+            state.alone_since = now
+        return self._account_stale or now - state.alone_since < each.limit * _ALONE_FOR
 
     def _lift(self, name: str) -> None:
         if self._stops.pop(name, None) is Stops.ENTRIES:

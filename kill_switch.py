@@ -96,7 +96,7 @@ class KillSwitch:
         Raises ValueError where it is thrown already, JournalError.
         """
         if self.thrown:
-            raise ValueError(f"the kill switch is thrown already ({self._reason}); it is put back by withdrawing it")
+            raise ValueError(f"the kill switch is thrown already ({self._reason}); it is put back by --withdraw-kill")
         now = self._clock.now()
         if not self._armed(now):
             said = f"armed by {by}"
@@ -121,7 +121,7 @@ class KillSwitch:
         return self.throw(by, "confirmed")
 
     def throw(self, by: str, reason: str) -> str:
-        """Stop everything at once, without arming, and return what is left; thrown a second time it goes on as it does."""
+        """Stop everything at once, without arming, and say so and what is left; thrown a second time it goes on as it does."""
         if not self.thrown:
             now = self._clock.now()
             self._stage, self._since, self._armed_at, self._reason = KillStage.THROWN, now, None, f"{by}: {reason}"
@@ -129,10 +129,11 @@ class KillSwitch:
             self._flatness.begin()
             self._move(KillSwitchMoved(at=now, stage=KillStage.THROWN, said=reason, by=by, policy=self._policy))
             self._rule.hold(f"the kill switch was thrown by {by} ({reason})")
-            hint = "it goes on until flat, through restarts; then look, and withdraw it to trade again"
+            hint = "it goes on until flat, through restarts; then look, and --withdraw-kill to trade again"
             self._alerts.alert(Severity.CRITICAL, "kill switch", f"thrown by {by} ({reason}): {_DOES[self._policy]}", hint)
             self._pull()
-        return "\n".join(self._left())
+        left = self._left()
+        return "\n".join(("thrown; left:", *left)) if left else "thrown; nothing is left"
 
     def withdraw(self, by: str) -> str:
         """Put the switch back, because a person says so; closes that were begun go on. Raises ValueError where it is not, JournalError."""
@@ -256,7 +257,7 @@ class KillSwitch:
             logger.warning("kill switch: flat, but that cannot be written reason={}", error)
             return
         self._stage = KillStage.FLAT
-        self._alerts.alert(Severity.WARNING, "kill switch flat", f"flat: {said}", "look, then withdraw the kill switch to trade again")
+        self._alerts.alert(Severity.WARNING, "kill switch flat", f"flat: {said}", "look, then --withdraw-kill to trade again")
 
     def _again(self, left: Sequence[str], now: datetime) -> None:
         """Take the word flat back: something turned up late."""
@@ -316,5 +317,8 @@ def _lines_of(trades: Sequence[TradeLifecycle], working: Sequence[OrderRecord]) 
         yield f"{trade.id} {'(dry run) ' if trade.simulated else ''}is {trade.state.replace('_', ' ')}, {held}{waits}"
     for order in working:
         new = order.new
-        doubt = ", its outcome unknown" if order.lost else ""
-        yield f"order {new.client_id} {new.side.name.lower()} {order.working:f} {new.instrument.symbol} @ {new.price:f} is out{doubt}"
+        what = f"order {new.client_id} {new.side.name.lower()} {order.working or new.qty:f} {new.instrument.symbol} @ {new.price:f}"
+        if order.working == 0:  # every coin of it is told of; that nothing more comes is not
+            yield f"{what}: its end is awaited"
+        else:
+            yield f"{what} is out{', its outcome unknown' if order.lost else ''}"

@@ -26,7 +26,7 @@ from domain import (
     passive_price,
     whole_lots,
 )
-from errors import RiskDenied, SizeRejected
+from errors import AccountHeld, RiskDenied, SizeRejected
 from execution import Scene
 from legging import followers, room
 from order_ledger import OrderRecord
@@ -102,6 +102,7 @@ class LegOrders:
 
     def __init__(self, executor: TradeExecutor, alerts: Alerts, desk: int) -> None:
         self._executor, self._alerts, self._desk = executor, alerts, desk
+        self._held: set[ClientOrderId] = set()
 
     def sights(self, scene: Scene, since: datetime) -> tuple[LegSight, ...]:
         """Return every leg of the scene's trade with its orders of the scene's purpose, for an execution begun at a moment."""
@@ -122,7 +123,7 @@ class LegOrders:
         )
 
     def perform(self, scene: Scene, action: Place | Cancel) -> None:
-        """Carry out one action. Raises InvariantBroken and JournalError as TradeExecutor.submit does; a risk refusal is alerted."""
+        """Carry out one action. Raises InvariantBroken and JournalError as TradeExecutor.submit does; a refusal is alerted."""
         match action:
             case Cancel(client_id=name, why=why):
                 logger.info("order cancel id={} because {}", name, why)
@@ -151,8 +152,21 @@ class LegOrders:
         quote = scene.quotes.get(option.symbol)
         try:
             self._executor.submit(order, trade, None if quote is None else quote.underlying_price)
+        except AccountHeld as no:
+            self._tell_held(order.client_id, no)
         except (RiskDenied, SizeRejected) as no:
             self._alerts.alert(Severity.WARNING, f"refused {trade.id}/{place.leg}", str(no), "the order was not sent")
+        else:
+            if not scene.purpose.reduces:
+                self._held.clear()  # what opens passes: the account is active again, and a next hold is another one
+
+    def _tell_held(self, name: ClientOrderId, no: AccountHeld) -> None:
+        """Log each order that the account's state holds once, and call a person for the state: once, however many legs wait for it."""
+        if name not in self._held:
+            self._held.add(name)
+            logger.info("order held back id={} because {}", name, no)
+        hint = "it was not sent, nor is any other of its kind while the state stands; --status says what holds the account"
+        self._alerts.alert(Severity.WARNING, f"refused {no.held}", str(no), hint)
 
 
 def settling(order: OrderRecord) -> bool:

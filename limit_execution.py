@@ -91,7 +91,8 @@ def next_round(last: Round | None, stage_at: datetime, now: datetime, length: ti
     """
     if last is None or last.stage_at != stage_at:
         number = max(int((now - stage_at) / length), 0)
-        last = Round(stage_at=stage_at, number=number, began=stage_at + number * length, priced_at=stage_at)
+        began = min(stage_at + number * length, now)  # a clock that was set back between two lives has put it in the future
+        last = Round(stage_at=stage_at, number=number, began=began, priced_at=min(stage_at, now))
     if not priced:
         return last
     over = now - last.began >= length

@@ -49,7 +49,7 @@ class MarginWatch:
         self._rule, self._alerts, self._levels, self._reduce = rule, alerts, tuple(levels), reduce_pct
         self._release = min(levels[-1].pct if levels else reduce_pct, reduce_pct - HYSTERESIS)
         self._reached = 0
-        self._seen = self._unjudged = self._overdrawn = False
+        self._seen = self._unjudged = self._called = self._overdrawn = False
 
     def look(self, account: AccountSnapshot) -> None:
         """Judge the margin once: tell what was crossed, and hold or release the account."""
@@ -60,7 +60,7 @@ class MarginWatch:
             return
         if self._unjudged:
             logger.info("margin judged again pct={}", _short(pct))
-        self._seen, self._unjudged = True, False
+        self._seen, self._unjudged, self._called = True, False, False
         self._look_at_levels(pct, account)
         self._look_at_reduce(pct)
 
@@ -95,16 +95,22 @@ class MarginWatch:
         self._overdrawn = available < 0
 
     def _not_judged(self, account: AccountSnapshot) -> None:
-        """Say once that the margin cannot be judged; an account that has never been read is no news."""
-        if self._unjudged or not (self._seen or account.valid):
+        """Log once that the margin cannot be judged, and call a person once where the account is known; one never read is no news.
+
+        An account that is not known is called for as such: the margin is only one of the things that nobody knows then.
+        """
+        if not (self._seen or account.valid):
             return
-        self._unjudged = True
         standing = "nothing is opened" if self._rule.holding else f"level {self._reached} of {len(self._levels)}"
         why = "the venue does not say equity or maintenance margin" if account.valid else account.reason
         said = f"the margin cannot be judged ({why}); it stays as it was: {standing}"
-        self._alerts.alert(
-            Severity.WARNING, "margin unknown", said, "no action needed if it comes back; else look at the venue's account page"
-        )
+        if not self._unjudged:
+            self._unjudged = True
+            logger.info("margin unknown: {}", said)
+        if account.valid and not self._called:
+            self._called = True
+            hint = "no action needed if it comes back; else look at the venue's account page"
+            self._alerts.alert(Severity.WARNING, "margin unknown", said, hint)
 
 
 def _short(pct: Decimal) -> str:

@@ -4,16 +4,18 @@ An order is live from the moment its intent is written until it is refused, or f
 live, what it may still fill counts as working. How long each is asked about before what is believed stands here too.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from domain import ZERO, ClientOrderId, Fill, NewOrder, OrderReport, OrderStatus, OrderType, Purpose
+from errors import TurnedAway
 from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
 
 FROM_REPORT = "report-"
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+LONG_AGO = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,7 @@ class Patience:
     send ended; that must exceed the venue's window for late requests (5 s at Coincall) and the lag of its lists. One that it took and
     then no longer knows is believed gone after `vanished`, once its trades were read. A final order that is not full is read again
     after `grace`: a fill can be reported later than the cancel. An opening order that waited longer than `send_within` is not sent.
+    One that a status of HTTP alone refused is asked about for `turned_away`: long enough to find one that was taken all the same.
     """
 
     sweep: timedelta = timedelta(seconds=1)
@@ -179,6 +182,11 @@ class Patience:
     vanished: timedelta = timedelta(minutes=10)
     missing_fill: timedelta = timedelta(seconds=20)
     send_within: timedelta = timedelta(seconds=5)
+    turned_away: timedelta = timedelta(seconds=5)
+
+    def doubted_since(self, outcome: object, now: datetime) -> datetime:
+        """Return since when a sent order counts as in doubt: one that was most likely never let in is given up sooner."""
+        return now - self.absence + self.turned_away if isinstance(outcome, TurnedAway) else now
 
 
 @dataclass(slots=True)
@@ -212,7 +220,19 @@ class Pursuit:
 
     def expects_fills(self, booked: Decimal, now: datetime) -> bool:
         """Tell whether the list of trades may show more of the order than is booked: the venue denies it, or news told of more."""
-        return self.absent_since is not None or (self.told > booked and now < self.told_until)
+        return self.absent_since is not None or self.told_more(booked, now)
+
+    def told_more(self, booked: Decimal, now: datetime) -> bool:
+        """Tell whether news of late told of more coins filled than are booked: a report that says less may be behind it."""
+        return self.told > booked and now < self.told_until
+
+    def ended(self, booked: Decimal, now: datetime) -> bool:
+        """Tell whether an order that is final and not full surely fills no more: its end was read twice, and no news told of more."""
+        return self.confirmed and not self.told_more(booked, now)
+
+    def never_seen(self, now: datetime, patience: Patience) -> bool:
+        """Tell whether the venue has denied an order often and long enough since it may have been sent."""
+        return self.absences >= patience.absences and now >= self.doubted_at + patience.absence
 
     def unanswered_again(self) -> str:
         """Note that a cancel was not answered; return how loud to say it: once, not each time of an outage."""
@@ -239,6 +259,11 @@ class Pursuit:
         self.absences += 1
         self.absent_since = self.absent_since or now
         return self.absent_since
+
+
+def forgetful(pursuits: Mapping[ClientOrderId, Pursuit], ledger: "OrderLedger") -> bool:
+    """Tell whether the venue denies an order that it had taken: then that it does not know another one proves nothing."""
+    return any(pursuit.absent_since is not None and ledger.named(name) for name, pursuit in pursuits.items())
 
 
 class OrderLedger:
@@ -317,13 +342,17 @@ class OrderLedger:
         self.put(record)
         return record
 
-    def restore(self, events: Iterable[AnyEvent]) -> None:
-        """Rebuild from journalled events; an order whose end is not among them is lost until the venue is asked."""
+    def restore(self, events: Iterable[AnyEvent], now: datetime | None = None) -> None:
+        """Rebuild from journalled events; an order whose end is not among them is lost until the venue is asked.
+
+        One that was sent after `now`, by a clock that has been set back since, counts as sent long ago.
+        """
         for event in events:
             if isinstance(event, OrderEvent | LegFilled):
                 self.take(event)
         for record in self.live():
-            self.put(replace(record, lost=True))
+            sent_at = record.sent_at if now is None or record.sent_at <= now else now - LONG_AGO
+            self.put(replace(record, lost=True, sent_at=sent_at))
 
     def revive(self, orders: Iterable[OrderRecord], fills: Collection[str]) -> None:
         """Know the orders of an ended trade again, and which of its fills are booked."""

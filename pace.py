@@ -44,6 +44,7 @@ def pace_of(settings: Settings, clock: Clock, spacing: timedelta | None) -> Pace
         ask_at_most=max(usual.ask_at_most, real),
         cancel_again=max(usual.cancel_again, real / 2),
         absence=usual.absence * speed,
+        turned_away=usual.turned_away * speed,
         missing_fill=max(usual.missing_fill, real * 2),
         send_within=max(usual.send_within, real * 2),
         vanished=max(usual.vanished, real * 30),

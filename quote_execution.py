@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from domain import ExecutionMode, NewOrder, OrderType, Severity, Verdict
 from domain.quoting import MADE
-from errors import InvariantBroken, RiskDenied, SizeRejected
+from errors import AccountHeld, InvariantBroken, RiskDenied, SizeRejected
 from events import BlockQuoteEnded, BlockQuoteIntended, ExecutionEvent
 from execution import Advance, Execution, ExecutionResult, Executor, Progress, RunLog, Scene, leg_results
 from own_quotes import UNASKED, QuoteDesk
@@ -177,7 +177,8 @@ class MakerExecution:
         try:
             orders = self._orders(scene, {leg.symbol: leg.price for leg in wish.offer.legs})
         except (RiskDenied, SizeRejected) as no:
-            self._alerts.alert(Severity.WARNING, f"refused {scene.trade.id}", str(no), "the quote was not sent")
+            subject = no.held if isinstance(no, AccountHeld) else scene.trade.id
+            self._alerts.alert(Severity.WARNING, f"refused {subject}", str(no), "the quote was not sent")
             return Advance(progress=Progress.EXHAUSTED, reason=str(no))
         self._quotes.send(orders, self._log, wish.offer)
         return _working("sending the quote")

@@ -15,6 +15,7 @@ from block_trades import BlockDesk
 from clock import Clock
 from domain import ExecutionMode, ExecutionParams, OptionLeg, RFQFallback, RFQParams, RFQQuote, RFQRequest, Severity, Verdict, whole_lots
 from errors import (
+    AccountHeld,
     ConfigError,
     ExchangeRejected,
     ExchangeUnavailable,
@@ -334,7 +335,8 @@ class RFQExecution:
             orders = blocks.orders(scene, best.quote)
         except (RiskDenied, SizeRejected) as no:
             self._note(best, Judged.DENIED)
-            self._alerts.alert(Severity.WARNING, f"refused {trade.id}", str(no), "the quote was not accepted")
+            subject = no.held if isinstance(no, AccountHeld) else trade.id
+            self._alerts.alert(Severity.WARNING, f"refused {subject}", str(no), "the quote was not accepted")
             return False
         self._note(best, Judged.ACCEPTED)
         blocks.accept(orders, self._log, request, best.quote)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from domain import ZERO, NewOrder, OrderType, Quote, Side, TradingState, whole_lots
-from errors import InvariantBroken, RiskDenied, SizeRejected
+from errors import AccountHeld, InvariantBroken, RiskDenied, SizeRejected
 
 HUNDRED = Decimal(100)
 MINUTE = timedelta(minutes=1)
@@ -133,9 +133,10 @@ def _allowed_by_state(order: NewOrder, exposure: Exposure) -> None:
         case TradingState.ACTIVE, _:
             return
         case state, False:
-            raise RiskDenied(f"order {order.client_id} would open, and the account is {state}")
+            raise AccountHeld(f"opening while {state}", f"order {order.client_id} would open, and the account is {state}")
         case TradingState.HALTED, True if not exposure.ordered:
-            raise RiskDenied(f"order {order.client_id} would close, and the account is halted: only what a person orders is sent")
+            said = f"order {order.client_id} would close, and the account is halted: only what a person orders is sent"
+            raise AccountHeld("closing while halted", said)
 
 
 def _within_caps(order: NewOrder, exposure: Exposure, limits: RiskLimits) -> None:

@@ -18,7 +18,7 @@ from domain import ClientOrderId, ExecutionParams, Fill, NewOrder, OrderReport, 
 from errors import CountdownElapsed, DuplicateClientOrderId, ExchangeRejected, ExchangeUnavailable, JournalError, TimestampRejected
 from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
 from order_gate import OrderGate, Sight
-from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, alteration, remainder, reported, unlisted, vanished
+from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, alteration, forgetful, remainder, reported, unlisted, vanished
 from order_post import OrderPost
 from ports import Alerts, IoPool, JournalWriter, OrderGateway
 from risk import RiskLimits
@@ -165,7 +165,7 @@ class TradeExecutor:
 
     def restore(self, events: Iterable[AnyEvent]) -> None:
         """Rebuild the ledger from journalled events; every order without a known end is asked for at the next step."""
-        self.ledger.restore(events)
+        self.ledger.restore(events, self._clock.now())
 
     def revive(self, orders: Sequence[OrderRecord], fills: Collection[str]) -> None:
         """Know the orders of an ended trade again, and which of its fills are booked: another has come."""
@@ -182,7 +182,7 @@ class TradeExecutor:
     def _submitted(self, name: ClientOrderId, outcome: str | Exception) -> None:
         now, order = self._clock.now(), str(name)
         pursuit = self._pursuit(name, now)
-        pursuit.sending, pursuit.doubted_at = False, now
+        pursuit.sending, pursuit.doubted_at = False, self._patience.doubted_since(outcome, now)
         if isinstance(outcome, CountdownElapsed) and (record := self.ledger.get(name)) is not None:
             self.on_elapsed(record.new.instrument.underlying)
         match outcome:
@@ -264,7 +264,7 @@ class TradeExecutor:
         pursuit = self._pursuit(name, now)
         since = pursuit.missed(now)
         if record.order_id is None:
-            if pursuit.absences >= patience.absences and now >= pursuit.doubted_at + patience.absence:
+            if pursuit.never_seen(now, patience) and not forgetful(self._pursuits, self.ledger):
                 self.refuse(name, "never arrived at the venue", now, retryable=True)
             return
         if pursuit.absences < patience.absences or now < since + patience.absence:
@@ -294,7 +294,7 @@ class TradeExecutor:
         record = self.ledger.get(name)
         if record is None or not record.live or not record.status.final or record.unbooked > 0:
             return
-        if record.booked < record.new.qty and not self._pursuit(name, now).confirmed:
+        if record.booked < record.new.qty and not self._pursuit(name, now).ended(record.booked, now):
             return
         if self._write(OrderSettled(at=now, order=str(name), status=record.status, filled=record.booked)):
             self._done(record)

@@ -12,6 +12,7 @@ from events import EntriesRefused, Event, StrategyChanged
 from trade_lifecycle import TradeLifecycle, TradeState
 
 FLUSH_EVERY = timedelta(minutes=1)
+AWAITED = frozenset({"entries", "account", "market data"})  # what ends by itself within moments: looked at again on the next tick
 
 
 class StrategyState(StrEnum):
@@ -56,6 +57,8 @@ class Refusals:
         self._strategy, self._flush_every = strategy, flush_every
         self._new: Counter[str] = Counter()
         self._flushed_at: datetime | None = None
+        self._failed_at: datetime | None = None
+        self._written: str | None = None  # what refused when the journal was last told
         self.counts: Counter[str] = Counter()
         self.latest: Refusal | None = None
 
@@ -73,8 +76,13 @@ class Refusals:
         self.latest = None
 
     def due(self, now: datetime) -> EntriesRefused | None:
-        """Return the event for what was counted since the last one, at most once per flush_every; None if it is not time or nothing new."""
-        if not self._new or (self._flushed_at is not None and now - self._flushed_at < self._flush_every):
+        """Return the event for what was counted since the last one, once per flush_every; None if it is not time or nothing new.
+
+        It is time sooner where what was written last would mislead: the strategy has entered since, or what was only awaited has come.
+        """
+        if _within(self._failed_at, now, self._flush_every):
+            return None
+        if not self._misleading and (not self._new or _within(self._flushed_at, now, self._flush_every)):
             return None
         latest = "nothing: it has entered since" if self.latest is None else f"{self.latest.label}: {self.latest.reason}"
         return EntriesRefused(at=now, strategy=self._strategy, latest=latest, counts=dict(self._new))
@@ -82,7 +90,22 @@ class Refusals:
     def flushed(self, now: datetime) -> None:
         """Begin counting anew: the event is in the journal."""
         self._new.clear()
-        self._flushed_at = now
+        self._flushed_at, self._failed_at = now, None
+        self._written = None if self.latest is None else self.latest.label
+
+    def put_off(self, now: datetime) -> None:
+        """Try again in flush_every, with nothing lost: the event could not be written."""
+        self._failed_at = now
+
+    @property
+    def _misleading(self) -> bool:
+        if self._written is None or self.latest is None:
+            return self._written is not None
+        return self._written in AWAITED and self.latest.label not in AWAITED
+
+
+def _within(since: datetime | None, now: datetime, span: timedelta) -> bool:
+    return since is not None and now - since < span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

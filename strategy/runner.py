@@ -22,16 +22,14 @@ from domain import (
     unknown_account,
     utc_day_start,
 )
-from errors import DataNotFresh, NoMatchingInstrument, RiskDenied, TraderError
+from errors import DataNotFresh, JournalError, NoMatchingInstrument, RiskDenied, TraderError
 from events import LegPlan, StrategyChanged
 from exit_watch import EXIT_FAILED
 from option_selection import resolve_legs
 from ports import Alerts, JournalWriter
 from strategy.config import StrategyConfig
-from strategy.record import FLUSH_EVERY, Refusal, Refusals, StrategyHistory, StrategyState, StrategyStatistics, statistics_of
+from strategy.record import AWAITED, FLUSH_EVERY, Refusal, Refusals, StrategyHistory, StrategyState, StrategyStatistics, statistics_of
 from trade_lifecycle import TradeLifecycle
-
-AWAITED = frozenset({"entries", "account"})  # what ends by itself within moments: looked at again on the next tick
 
 
 class ChainSource(Protocol):
@@ -102,6 +100,7 @@ class StrategyRunner:
         self._account: AccountSnapshot | None = None
         self._refusals = Refusals(config.name, flush_every)
         self._seen = ""
+        self._reported: dict[str, str] = {}
         lifecycle.bind(config.name, config.exit_conditions)
         lifecycle.on_closed(self._ended)
 
@@ -160,18 +159,31 @@ class StrategyRunner:
         self._next_look = account.now + self._interval
         try:
             self._look(account)
-            self.flush_refusals()
         except TraderError as error:
             self._refuse("error", f"{type(error).__name__}: {error}", account.now)
             self._report("error", f"{self.name} cannot enter: {error}", "no trade was opened; the message says what is wrong")
+        self._flush()
+
+    def _flush(self) -> None:
+        """Journal what refused; that it cannot be written refuses nothing, and is told once however many strategies find it out."""
+        try:
+            self.flush_refusals()
+        except JournalError as error:
+            said, hint = f"cannot write why {self.name} does not enter: {error}", "make the journal writable; it is tried again"
+            self._alerts.alert(Severity.WARNING, "journal", said, hint)
 
     def flush_refusals(self) -> None:
-        """Journal what refused since the last time, at most once per flush_every. Raises JournalError; then it is tried again."""
+        """Journal what refused since the last time, when that is due. Raises JournalError; it is tried again in flush_every."""
         now = self._now()
         event = self._refusals.due(now)
-        if event is not None:
+        if event is None:
+            return
+        try:
             self._journal.append(event)
-            self._refusals.flushed(now)
+        except JournalError:
+            self._refusals.put_off(now)
+            raise
+        self._refusals.flushed(now)
 
     # ---- entering
 
@@ -229,14 +241,14 @@ class StrategyRunner:
                 yield label_of(condition), self._answer(condition, account)
 
     def _answer(self, condition: EntryCondition, account: AccountSnapshot) -> Verdict:
+        what = f"condition {label_of(condition)}"
         try:
-            return verdict_of(condition, account)
+            verdict = verdict_of(condition, account)
         except Exception as error:  # noqa: BLE001 - a user's condition may raise anything; that is a no, counted and reported
-            label = label_of(condition)
-            self._report(
-                f"condition {label}", f"{self.name}: entry condition {label} raised {error!r}", "mend the condition; nothing is opened"
-            )
+            self._report(what, f"{self.name}: entry {what} raised {error!r}", "mend the condition; nothing is opened")
             return Verdict(False, f"raised {error!r}")
+        self._reported.pop(what, None)
+        return verdict
 
     def _permit(self, answers: Iterator[tuple[str, Verdict]]) -> list[str]:
         reasons = []
@@ -265,6 +277,7 @@ class StrategyRunner:
             simulated=config.dry_run,
         )
         self._refusals.clear()
+        self._reported.pop("error", None)
 
     def _refuse(self, label: str, reason: str, now: datetime) -> None:
         if self._refusals.note(label, reason, now):
@@ -313,8 +326,11 @@ class StrategyRunner:
         logger.info("strategy {} name={} because {}", state, self.name, reason)
 
     def _report(self, what: str, message: str, hint: str) -> None:
+        """Count a failure, log it where it says something new, and call a person."""
         self.failures += 1
-        logger.warning("strategy failure name={} count={}: {}", self.name, self.failures, message)
+        if self._reported.get(what) != message:
+            self._reported[what] = message
+            logger.warning("strategy failure name={} count={}: {}", self.name, self.failures, message)
         self._alerts.alert(Severity.WARNING, f"strategy {self.name} {what}", message, hint)
 
     def _now(self) -> datetime:

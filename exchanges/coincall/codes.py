@@ -4,7 +4,8 @@ A code in a reply means that the venue refused and nothing happened, except the 
 itself: on a write those are OutcomeUnknown. Source: Coincall API 13, 13.1; DESIGN D5.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 
 from errors import (
@@ -23,6 +24,7 @@ from errors import (
     ReduceOnlyRejected,
     SizeRejected,
     TimestampRejected,
+    TurnedAway,
     VenueError,
 )
 
@@ -84,6 +86,20 @@ def error_of_code(call: str, code: int, text: str, *, changes_state: bool) -> Ve
     else:
         kind = ERRORS.get(code, ExchangeRejected)
     return kind(VENUE, call, text or "no message", code)
+
+
+@contextmanager
+def refused_by_the_venue_itself(unless: Callable[[VenueError], bool] = lambda _: False) -> Iterator[None]:
+    """Take a refusal that a status of HTTP alone tells for TurnedAway: only the venue's own envelope says that it did not act.
+
+    `unless` names the refusals that pass as they are.
+    """
+    try:
+        yield
+    except (ExchangeRejected, RateLimited) as error:
+        if error.code is None and not unless(error):
+            raise TurnedAway(error.venue, error.call, error.reason) from error
+        raise
 
 
 _NOT_FOUND = 404

@@ -15,7 +15,7 @@ from clock import Clock, from_ms
 from domain import AccountSnapshot, Chain, ClientOrderId, Fill, NewOrder, Option, OrderBook, OrderReport, Settlement
 from errors import DataNotFresh, MalformedResponse, OrderNotFound, VenueError
 from exchanges.coincall.client import CoincallClient, OrderRef
-from exchanges.coincall.codes import VENUE
+from exchanges.coincall.codes import VENUE, refused_by_the_venue_itself
 from exchanges.coincall.wire import Page, encode_client_id
 
 T = TypeVar("T")
@@ -33,8 +33,12 @@ class CoincallOrders:
         self._client, self._clock = client, clock
 
     def submit(self, order: NewOrder, /) -> str:
-        """Send order once; return the venue's id. Raises ValueError for a client order id that does not fit, before sending."""
-        return self._client.create(order)
+        """Send order once; return the venue's id. Raises ValueError for a client order id that does not fit, before sending.
+
+        Only what the venue itself says in its envelope is a refusal; a status alone is TurnedAway.
+        """
+        with refused_by_the_venue_itself():
+            return self._client.create(order)
 
     def cancel(self, client_id: ClientOrderId, /) -> None:
         """Ask to cancel; raise OrderAlreadyFinal or OrderNotFound where told so."""

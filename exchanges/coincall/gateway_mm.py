@@ -17,7 +17,7 @@ from errors import AuthenticationRejected, ExchangeRejected, OutcomeUnknown, Ven
 from exchanges.coincall.batch_truth import attributed
 from exchanges.coincall.client import CoincallClient
 from exchanges.coincall.client_mm import CoincallMakerClient
-from exchanges.coincall.codes import VENUE, lacks_access
+from exchanges.coincall.codes import VENUE, lacks_access, refused_by_the_venue_itself
 from exchanges.coincall.wire import encode_client_id
 from exchanges.coincall.wire_account import BatchAnswer
 from exchanges.coincall.wire_mm import CancelAnswer, ProtectionStanding, ProtectionTerms
@@ -88,11 +88,16 @@ class CoincallBatches:
         if len({order.client_id for order in orders}) != len(orders):
             raise ValueError("two orders of a batch have one id")
         sent_at = self._clock.now()
-        rows = _granted("batch create", lambda: self._client.create_batch(orders))
+        rows = _granted("batch create", lambda: self._created(orders))
         outcomes = attributed(orders, rows, {})
         if not any(isinstance(outcome, OutcomeUnknown) for outcome in outcomes):
             return BatchSent(outcomes)
         return BatchSent(outcomes, lambda: self._asked(orders, rows, sent_at))
+
+    def _created(self, orders: Sequence[NewOrder]) -> Sequence[BatchAnswer]:
+        """Send a batch; that the account may not is believed of a status alone, because what goes out again bears the same names."""
+        with refused_by_the_venue_itself(unless=lacks_access):
+            return self._client.create_batch(orders)
 
     def cancel_many(self, client_ids: Sequence[ClientOrderId], /) -> Sequence[VenueError | None]:
         """Ask to cancel orders; return for each, in their order, None where the venue took it, else why not.

@@ -15,7 +15,7 @@ from clock import Clock
 from domain import BlockTrade, Fill, Option, OptionLeg, QuoteStatus, RFQQuote, RFQRequest, RFQStanding, RFQStatus, Side
 from errors import ExchangeRejected, ExchangeUnavailable, MalformedResponse, OutcomeUnknown
 from exchanges.coincall.client_rfq import LISTED_DAYS, CoincallRFQClient, Standing
-from exchanges.coincall.codes import VENUE, lacks_access
+from exchanges.coincall.codes import VENUE, lacks_access, refused_by_the_venue_itself
 from exchanges.coincall.wire_block import BlockLine
 from exchanges.coincall.wire_rfq import RequestLine, Role
 
@@ -76,7 +76,8 @@ class CoincallRFQ:
         """
         unread = BlockTrade(block_id=quote.quote_id, request_id=request.request_id, quote_id=quote.quote_id, fills=None)
         try:
-            block = self._client.accept(request.request_id, quote.quote_id)
+            with refused_by_the_venue_itself():
+                block = self._client.accept(request.request_id, quote.quote_id)
         except MalformedResponse as error:
             logger.warning("coincall block traded, its answer cannot be read quote={} reason={}", quote.quote_id, error.reason)
             return unread

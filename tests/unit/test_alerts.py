@@ -225,3 +225,22 @@ def test_a_cause_without_a_cool_down_is_told_each_time(desk: AlertDesk, journal:
     with_cooldown(desk, 0)
 
     assert len(told(journal)) == 2
+
+
+# ---- what was done
+
+
+@pytest.mark.parametrize("cause", ["kill switch", "kill switch flat", "kill switch not flat", "strategy my-own_1 paused"])
+def test_what_was_done_is_told_each_time_it_is_done(desk: AlertDesk, journal: FakeJournal, cause: str) -> None:
+    stale(desk, Severity.CRITICAL, cause)
+    stale(desk, Severity.CRITICAL, cause)
+
+    assert told(journal) == ["the BTC index is 40 s old"] * 2
+
+
+@pytest.mark.parametrize("cause", ["kill switch butterfly#7", "strategy mine condition paused", "journal", "countdown BTC"])
+def test_l45_what_lasts_is_not_taken_for_what_was_done(desk: AlertDesk, journal: FakeJournal, cause: str) -> None:
+    stale(desk, Severity.CRITICAL, cause)
+    stale(desk, Severity.CRITICAL, cause)
+
+    assert len(told(journal)) == 1

@@ -11,6 +11,18 @@ from errors import ConfigError, ExchangeRejected, ExchangeUnavailable, InvalidTr
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
+def test_a_wall_that_is_set_back_does_not_set_time_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall, steady = [NOON], [100.0]
+    monkeypatch.setattr(clock, "wall_now", lambda: wall[0])
+    monkeypatch.setattr(clock, "monotonic", lambda: steady[0])
+    ours = SystemClock()
+    seen = [ours.now()]
+    for wall_moves, seconds in ((timedelta(hours=-1), 1), (timedelta(seconds=1), 1), (timedelta(hours=3), 1)):
+        wall[0], steady[0] = wall[0] + wall_moves, steady[0] + seconds
+        seen.append(ours.now())
+    assert [moment - NOON for moment in seen] == [timedelta(0), timedelta(seconds=1), timedelta(seconds=2), timedelta(hours=2, seconds=1)]
+
+
 def test_a_config_error_lists_every_problem_on_a_line() -> None:
     assert str(ConfigError(f"bad {name}" for name in "ab")) == "bad a\nbad b"
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from loguru import logger
 
 from clock import SimulatedClock
 from domain import Greeks, Quote, Severity
@@ -123,6 +124,99 @@ def test_a_book_that_is_stale_is_refetched_and_stops_only_who_asks_for_it() -> N
     stage = Stage(Stops.WHO_ASKS)
     stage.run(40)
     assert (stage.gate.blocked, stage.refetched) == ({}, 2)
+
+
+class Outage:
+    """The account and a chain, each told when the test says so, before a watch whose log and calls are kept."""
+
+    def __init__(self, kind: str = "chain") -> None:
+        self.clock, self.alerts, self.asked = SimulatedClock(START), FakeAlerts(), 0
+        self.told_at = {"account": START, kind: START}
+        limit = timedelta(seconds=30)
+        self.inputs = [
+            Input(name="account and positions", kind="account", limit=limit, told_at=lambda: self.told_at["account"]),
+            Input(name=f"{kind} BTC", kind=kind, limit=limit, told_at=lambda: self.told_at[kind], stops=Stops.WHO_ASKS, refetch=self._ask),
+        ]
+        self.freshness = Freshness(Gate(), self.clock, self.alerts)
+        self.freshness.watch(lambda: self.inputs)
+
+    def _ask(self) -> None:
+        self.asked += 1
+
+    def run(self, seconds: int, *fresh: str) -> "Outage":
+        """Tick once a second; what is named is told anew each time."""
+        for _ in range(seconds):
+            now = self.clock.advance(SECOND)
+            self.told_at.update(dict.fromkeys(fresh, now))
+            self.freshness.step(now)
+        return self
+
+    @property
+    def called(self) -> list[str]:
+        """What a person was called for."""
+        return [alert.cause for alert in self.alerts.raised]
+
+
+@pytest.mark.parametrize("kind", ["chain", "book"])
+def test_l45_a_venue_that_is_silent_is_one_call_and_each_input_a_line_of_the_log(kind: str) -> None:
+    lines: list[str] = []
+    sink = logger.add(lambda line: lines.append(str(line).rstrip()), format="{message}", filter="freshness")
+    outage = Outage(kind)
+
+    outage.run(90)
+    outage.run(20, "account", kind)
+
+    logger.remove(sink)
+    assert outage.called == ["stale account"]
+    assert [line for line in lines if line.startswith("input stale")] == [
+        "input stale account and positions is 31 s old by its own time, at most 30 s",
+        f"input stale {kind} BTC is 31 s old by its own time, at most 30 s",
+    ]
+    assert outage.asked > 10
+
+
+def test_l45_a_chain_that_goes_stale_a_little_before_the_account_is_part_of_the_same_outage() -> None:
+    outage = Outage()
+
+    outage.run(10, "account")
+    outage.run(60)
+
+    assert outage.called == ["stale account"]
+
+
+def test_l38_a_chain_that_is_stale_still_when_the_account_is_fresh_again_is_then_told() -> None:
+    outage = Outage()
+    outage.run(90)
+
+    outage.run(14, "account")
+    assert outage.called == ["stale account"]
+    outage.run(3, "account")
+
+    assert outage.called == ["stale account", "stale chain"]
+
+
+def test_l38_a_chain_that_alone_is_stale_is_asked_for_at_once_and_told_half_its_limit_later() -> None:
+    outage = Outage()
+
+    outage.run(31, "account")
+    assert (outage.asked, outage.called) == (1, [])
+    outage.run(15, "account")
+
+    assert outage.called == ["stale chain"]
+
+
+def test_l38_a_chain_that_recovers_and_goes_stale_anew_is_given_its_time_anew() -> None:
+    outage = Outage().run(40, "account").run(1, "account", "chain")
+
+    outage.run(40, "account")
+    assert outage.called == []
+    outage.run(10, "account")
+
+    assert outage.called == ["stale chain"]
+
+
+def test_l45_an_account_that_is_stale_for_long_is_told_again() -> None:
+    assert Outage().run(640).called == ["stale account"] * 3
 
 
 def test_the_lifecycle_heeds_what_is_stale() -> None:

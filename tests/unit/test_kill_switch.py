@@ -1,6 +1,7 @@
 """The kill switch on a real order path over a venue that can fail: armed, thrown, pulled through to flat, restarts in between."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -10,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loguru import logger
 
-from domain import ClientOrderId, KillPolicy, KillStage, OptionType, Purpose, Side, TradingState
+from alerts import AlertDesk
+from domain import ClientOrderId, KillPolicy, KillStage, OptionType, OrderStatus, Purpose, Side, TradingState
 from errors import InvariantBroken, RiskDenied
 from events import CloseRequested, KillSwitchMoved, LegPlan, OpenGivenUp, PartKept, TradeHandedOver, TradeReleased
 from flatness import Flatness
-from kill_switch import KillSwitch
+from kill_switch import KillSwitch, _lines_of
 from order_gate import Sight
+from order_ledger import NEVER, OrderRecord
 from risk import RiskLimits
 from trade_execution import TradeExecutor
 from trade_lifecycle import TradeLifecycle, TradeState
@@ -247,6 +250,26 @@ def test_thrown_it_lets_nothing_open_and_calls_a_person(plant: Plant) -> None:
     assert plant.alerts.about("kill switch")
     with pytest.raises(RiskDenied, match="would open"):
         plant.executor.submit(an_order(a_name(), CALL), plant.create(a_plan(CALL)))
+
+
+def test_thrown_it_says_so_and_what_is_left(plant: Plant) -> None:
+    assert a_plant(KillPolicy.URGENT).kill.throw("SIGUSR1", "a signal") == "thrown; nothing is left"
+
+    plant.opened(a_plan(CALL))
+    said = plant.kill.throw("SIGUSR1", "a signal").splitlines()
+
+    assert said[0] == "thrown; left:"
+    assert said[1].startswith("test#1 is ")
+
+
+def test_an_order_that_is_filled_and_not_yet_settled_is_shown_in_its_size_and_awaited() -> None:
+    full = OrderRecord(new=an_order(a_name(), CALL), sent_at=NEVER, status=OrderStatus.FILLED, reported=Decimal(1), booked=Decimal(1))
+    half = replace(full, status=OrderStatus.NEW, reported=Decimal("0.4"), booked=Decimal("0.4"))
+
+    assert [line.partition(" sell ")[2] for line in _lines_of((), (full, half))] == [
+        f"1 {CALL.symbol} @ 100: its end is awaited",
+        f"0.6 {CALL.symbol} @ 100 is out",
+    ]
 
 
 def test_l50_l65_it_goes_to_flat_only_on_fills_and_the_venue_s_word(plant: Plant) -> None:
@@ -558,6 +581,18 @@ def test_only_a_person_puts_it_back(plant: Plant) -> None:
     assert not plant.reborn().kill.thrown
     with pytest.raises(ValueError, match="neither thrown nor armed"):
         plant.kill.withdraw(BY)
+
+
+def test_a_switch_that_is_thrown_again_minutes_after_it_was_withdrawn_calls_a_person_again(plant: Plant) -> None:
+    desk = AlertDesk(None, plant.clock, timedelta(minutes=15))
+    plant.kill._alerts = desk
+    for by in ("a person", "SIGUSR1"):
+        plant.kill.throw(by, "now")
+        plant.run(5)
+        assert plant.is_flat()
+        plant.kill.withdraw(by)
+
+    assert [alert.cause for alert in desk.recent] == ["kill switch", "kill switch flat"] * 2
 
 
 def test_a_program_that_died_between_withdrawing_and_releasing_releases_at_the_next_start(plant: Plant) -> None:

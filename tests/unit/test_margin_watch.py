@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from loguru import logger
 
 from domain import AccountSnapshot, Severity, TradingState, unknown_account
 from margin_watch import MarginWatch, margin_levels, margin_pct
@@ -131,6 +132,33 @@ def test_l70_a_margin_that_cannot_be_judged_keeps_its_state_and_says_so_once() -
     assert room.told.count(("margin 85 %", Severity.CRITICAL)) == 1, "it had been told before"
     room.sees(None)
     assert len(room.alerts.about("margin unknown")) == 2
+
+
+def test_an_account_that_is_not_known_is_one_call_and_the_margin_only_a_line_of_the_log() -> None:
+    lines: list[str] = []
+    sink = logger.add(lambda line: lines.append(str(line)), format="{message}", filter="margin_watch")
+    room, silent = Room(), unknown_account(START, "the account is 31 s old, at most 30 s")
+    room.sees("10")
+
+    for _ in range(9):
+        room.watch.look(silent)
+
+    logger.remove(sink)
+    assert room.told == []
+    assert [line for line in lines if "margin unknown" in line] == [
+        "margin unknown: the margin cannot be judged (the account is 31 s old, at most 30 s); it stays as it was: level 0 of 3\n"
+    ]
+
+
+def test_a_margin_that_is_unknown_still_once_the_account_is_known_again_calls_a_person() -> None:
+    room = Room()
+    room.sees("10")
+    room.watch.look(unknown_account(START, "the account is 31 s old, at most 30 s"))
+
+    room.sees(None, None)
+
+    assert room.told == [("margin unknown", Severity.WARNING)]
+    assert "the venue does not say" in room.alerts.raised[0].message
 
 
 def test_l70_a_margin_that_cannot_be_judged_does_not_tighten_either() -> None:

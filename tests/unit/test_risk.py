@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import NewOrder, OptionType, OrderType, Purpose, Quote, Side, TradingState
-from errors import InvariantBroken, RiskDenied, SizeRejected
+from errors import AccountHeld, InvariantBroken, RiskDenied, SizeRejected
 from risk import Exposure, PriceBand, RiskLimits, check, check_block
 
 from tests.fakes import a_name, a_quote, an_option, an_order
@@ -241,8 +241,9 @@ def test_l10_no_budget_stops_a_close() -> None:
 
 @pytest.mark.parametrize("state", [TradingState.REDUCING, TradingState.HALTED])
 def test_nothing_is_opened_unless_the_account_is_active(state: TradingState) -> None:
-    with pytest.raises(RiskDenied, match=f"would open, and the account is {state}"):
+    with pytest.raises(AccountHeld, match=f"would open, and the account is {state}") as refused:
         check(an_order(), replace(OPENING, state=state, ordered=True), FREE)
+    assert refused.value.held == f"opening while {state}"
 
 
 def test_an_account_that_only_reduces_lets_every_close_out() -> None:
@@ -251,8 +252,9 @@ def test_an_account_that_only_reduces_lets_every_close_out() -> None:
 
 def test_a_halted_account_closes_only_what_a_person_ordered() -> None:
     check(CLOSE, replace(HOLDING, state=TradingState.HALTED, ordered=True), FREE)
-    with pytest.raises(RiskDenied, match="the account is halted: only what a person orders is sent"):
+    with pytest.raises(AccountHeld, match="the account is halted: only what a person orders is sent") as refused:
         check(CLOSE, replace(HOLDING, state=TradingState.HALTED), FREE)
+    assert refused.value.held == "closing while halted"
 
 
 PRICES = st.integers(1, 8000).map(lambda halves: Decimal(halves) / 2)

@@ -1,6 +1,6 @@
 """A runner at work: what refuses, in which order, what it says, and what survives a restart."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -31,6 +31,14 @@ from strategy import (
 
 from tests.unit.condition_builders import NOON, a_quote, an_account, an_option, an_unknown_account
 from tests.unit.strategy_builders import FakeMarket, Stage, a_chain, a_config, an_ended_trade
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    lines: list[str] = []
+    sink = logger.add(lambda line: lines.append(str(line).rstrip()), format="{message}", filter="strategy")
+    yield lines
+    logger.remove(sink)
 
 
 def test_a_strategy_that_nothing_refuses_opens_its_trade() -> None:
@@ -333,14 +341,118 @@ def test_a_journal_that_takes_nothing_costs_no_count() -> None:
     stage = Stage(a_config(), market=FakeMarket({}))
     stage.journal.full = True
     stage.tick().tick()
-    assert "cannot enter: the disk is full" in stage.alerts.told[0][2]
+    assert stage.alerts.told == [(Severity.WARNING, "journal", "cannot write why plain does not enter: the disk is full")]
 
     stage.journal.full = False
-    stage.tick()
+    stage.tick(after=60)
 
     [event] = stage.journal.of(EntriesRefused)
     assert isinstance(event, EntriesRefused)
-    assert event.counts == {"market data": 3, "error": 2}
+    assert event.counts == {"market data": 3}
+
+
+def test_l51_a_full_disk_is_no_refusal_and_no_line_on_every_tick(log: list[str]) -> None:
+    stage = Stage(a_config())
+    stage.desk.entries_allowed = Verdict(False, "the account is reducing")
+    stage.journal.full = True
+
+    for _ in range(300):
+        stage.tick()
+
+    assert log == ["strategy waits name=plain for=entries because the account is reducing"]
+    assert stage.runner.refusal_counts == {"entries": 300}
+    assert {cause for _, cause, _ in stage.alerts.told} == {"journal"}
+    assert len(stage.alerts.told) == 5, "it is tried again once a minute"
+
+
+def test_l51_an_entry_that_cannot_be_written_is_logged_once_and_told_each_time(log: list[str]) -> None:
+    stage = Stage(a_config())
+    stage.desk.refusing = JournalError("the disk is full")
+
+    for _ in range(5):
+        stage.tick()
+
+    assert stage.runner.failures == 5
+    assert [cause for _, cause, _ in stage.alerts.told] == ["strategy plain error"] * 5
+    assert log == [
+        "strategy waits name=plain for=error because JournalError: the disk is full",
+        "strategy failure name=plain count=1: plain cannot enter: the disk is full",
+    ]
+    stage.desk.refusing = None
+    stage.tick()
+    stage.desk.close(1)
+    stage.desk.refusing = JournalError("the disk is full")
+    stage.tick()
+    assert log[-1].startswith("strategy failure name=plain count=6")
+
+
+def test_l51_a_condition_that_goes_on_raising_is_logged_when_it_begins_and_when_it_says_something_else(log: list[str]) -> None:
+    faults = iter(["a", "a", "b", None, "b"])
+
+    def broken(account: AccountSnapshot) -> bool:
+        fault = next(faults)
+        if fault is not None:
+            raise ValueError(fault)
+        return False
+
+    stage = Stage(a_config(entry_conditions=[broken]))
+    for _ in range(5):
+        stage.tick()
+
+    assert [line.partition("raised ")[2] for line in log if line.startswith("strategy failure")] == [
+        "ValueError('a')",
+        "ValueError('b')",
+        "ValueError('b')",
+    ]
+    assert len(stage.alerts.told) == 4
+
+
+def written(stage: Stage) -> list[str]:
+    return [event.latest for event in stage.journal.of(EntriesRefused) if isinstance(event, EntriesRefused)]
+
+
+def test_what_the_journal_says_of_a_strategy_is_true_as_soon_as_it_has_entered() -> None:
+    stage = Stage(a_config())
+    stage.tick(account=an_unknown_account())
+
+    stage.tick()
+
+    assert len(stage.desk.trades) == 1
+    assert written(stage) == ["account: not known (the venue does not answer)", "nothing: it has entered since"]
+    stage.tick()
+    assert len(written(stage)) == 2, "what refuses next has its minute"
+
+
+def test_what_was_only_awaited_does_not_stand_in_the_journal_once_it_has_come() -> None:
+    stage = Stage(a_config(entry_conditions=[time_window(20, 21)]))
+    stage.tick(account=an_unknown_account())
+
+    stage.tick()
+
+    assert written(stage)[1:] == ["time_window(20, 21): 12:00 is outside 20:00-21:00 UTC"]
+
+
+def test_l51_what_comes_and_goes_is_journalled_at_most_twice_a_minute() -> None:
+    stage = Stage(a_config(entry_conditions=[time_window(20, 21)]))
+
+    for second in range(600):
+        stage.tick(account=an_unknown_account() if second % 2 == 0 else None)
+
+    assert len(written(stage)) <= 20
+
+
+def test_a_word_that_is_not_true_any_more_is_not_tried_on_every_tick_either_while_the_disk_is_full() -> None:
+    stage = Stage(a_config())
+    stage.tick(account=an_unknown_account())
+    stage.journal.full = True
+
+    for _ in range(60):
+        stage.tick()
+    assert len(stage.alerts.told) == 1
+    stage.journal.full = False
+    stage.tick()
+
+    assert written(stage)[1] == "max_concurrent_trades: 1 of 1 active"
 
 
 def test_a_desk_whose_books_are_broken_is_reported_and_the_tick_goes_on() -> None:

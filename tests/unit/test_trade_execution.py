@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain import OrderStatus, Purpose, Side
+from domain import NewOrder, OrderStatus, Purpose, Side
 from errors import (
     CountdownElapsed,
     ExchangeRejected,
@@ -14,7 +14,9 @@ from errors import (
     InsufficientMargin,
     InvariantBroken,
     JournalError,
+    OutcomeUnknown,
     TimestampRejected,
+    TurnedAway,
 )
 from events import LegFilled, OrderAccepted, OrderIntended, OrderLost, OrderRefused, OrderSettled
 from order_ledger import OrderRecord
@@ -80,6 +82,67 @@ def test_an_order_that_never_arrived_is_believed_so_only_after_the_patience_and_
     go(house, 30)
     assert record(house).retryable
     assert house.executor.unresolved == 0
+
+
+def test_l05_what_a_status_alone_refuses_is_found_if_it_arrived_all_the_same(house: House) -> None:
+    house.venue.lose_reply = True
+    submit = house.venue.submit
+
+    def turned_away(order: NewOrder, /) -> str:
+        try:
+            return submit(order)
+        except OutcomeUnknown as error:
+            raise TurnedAway("v", "create", "HTTP 429") from error
+
+    house.venue.submit = turned_away  # type: ignore[method-assign]
+    send(house)
+    go(house, 40)
+    assert record(house).order_id == "v1"
+    assert not record(house).lost
+
+
+@pytest.mark.parametrize(("seconds", "live"), [(4, True), (8, False)])
+def test_what_a_status_alone_refused_and_nobody_knows_is_given_up_after_seconds(house: House, seconds: int, live: bool) -> None:
+    house.venue.refuse = TurnedAway("v", "create", "HTTP 429")
+    send(house)
+    go(house, 1)
+    go(house, seconds)
+    assert (record(house).live, record(house).retryable) == (live, not live)
+
+
+def test_l05_a_venue_that_denies_an_order_it_had_taken_proves_nothing_of_another(house: House) -> None:
+    send(house, "0.4")
+    go(house, 3)
+    taken = house.venue.orders.pop(NAME)  # as after a restart of its own, for a while
+    house.venue.drop = True
+    other = house.executor.next_id(7, 1, 0, Purpose.OPEN)
+    house.executor.submit(an_order(other, qty="0.5"), house.trade())
+    go(house, 90)
+    assert other in {order.client_id for order in house.executor.live_orders(1)}
+    house.venue.orders[NAME] = taken
+    go(house, 90)
+    assert other not in {order.client_id for order in house.executor.live_orders(1)}
+
+
+def test_l19_a_report_behind_the_news_of_a_fill_does_not_settle_the_order_without_it(house: House) -> None:
+    send(house)
+    go(house, 3)
+    house.executor.cancel(NAME)
+    go(house, 1)
+    news = replace(house.venue.orders[NAME].report(), filled=Decimal("0.4"), status=OrderStatus.CANCELED)
+    house.executor.pushed(news)
+    go(house, 8)
+    assert record(house).live
+    go(house, 30)  # a push that was wrong does not hold it for ever
+    assert record(house).settled
+
+
+def test_an_order_sent_by_a_clock_that_was_set_back_since_is_asked_for_at_once(house: House) -> None:
+    send(house)
+    go(house, 2)
+    before = record(house).sent_at
+    house.executor.ledger.restore((), before - timedelta(hours=1))
+    assert record(house).sent_at < before - timedelta(hours=1)
 
 
 def test_one_answer_after_a_long_wait_is_not_enough_to_believe_that_an_order_never_arrived(house: House) -> None:

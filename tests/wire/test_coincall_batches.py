@@ -79,7 +79,7 @@ def test_only_what_the_venue_has_surely_refused_counts_as_refused(code: int, kin
 
 
 @responses.activate
-@pytest.mark.parametrize("status", [500, 502, 408, 425])
+@pytest.mark.parametrize("status", [500, 502, 408, 425, 403, 429])
 def test_a_status_from_the_inside_or_from_between_proves_nothing(status: int) -> None:
     responses.post(CREATE_MANY, status=status, body="no")
 

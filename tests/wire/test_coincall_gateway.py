@@ -18,6 +18,7 @@ from errors import (
     MalformedResponse,
     OrderAlreadyFinal,
     OutcomeUnknown,
+    TurnedAway,
     VenueError,
 )
 from exchanges.coincall.gateway import LONGEST_WINDOW, CoincallAccount, CoincallMarket, CoincallOrders
@@ -91,6 +92,15 @@ def test_an_id_that_the_venue_has_seen_is_told_as_such() -> None:
     responses.post(f"{ORDERS}/create/v1", body=answer(code="10577", msg='"Duplicated client order ID."'))
 
     with pytest.raises(DuplicateClientOrderId):
+        orders(a_desk()).submit(an_order())
+
+
+@responses.activate
+@pytest.mark.parametrize("status", [403, 404, 429])
+def test_l05_a_status_alone_does_not_say_that_an_order_was_not_taken(status: int) -> None:
+    responses.post(f"{ORDERS}/create/v1", status=status, body="<html>said by whoever stands in between</html>")
+
+    with pytest.raises(TurnedAway):
         orders(a_desk()).submit(an_order())
 
 
