@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain import ZERO, AccountSnapshot, ClientOrderId, Difference, Fill, NewOrder, OrderReport
-from order_ledger import FROM_REPORT, OrderLedger, OrderRecord
+from order_ledger import FROM_REPORT, OrderLedger, OrderRecord, beyond
 from past_orders import PastOrders
 from position_check import recent
 from trade_lifecycle import TradeLifecycle
@@ -156,11 +156,23 @@ def recovered(books: Books, report: OrderReport, fills: Sequence[Fill] = ()) -> 
     )
 
 
-def _missed(books: Books, fills: Sequence[Fill]) -> Iterator[Found]:
+def _told_of_ours(books: Books, fills: Sequence[Fill]) -> Iterator[tuple[OrderRecord, Fill]]:
+    """Yield the fills of our orders; of one that was booked from its report, what they show beyond that as one."""
+    otherwise: dict[ClientOrderId, list[Fill]] = {}
     for fill in {each.id: each for each in fills}.values():
         record = books.owner_of(fill.order_id)
-        if record is None or record.booked_otherwise:
-            continue
+        if record is not None and record.booked_from_report:
+            otherwise.setdefault(record.client_id, []).append(fill)
+        elif record is not None and not record.booked_otherwise:
+            yield record, fill
+    for shown in otherwise.values():
+        record = books.owner_of(shown[0].order_id)
+        if record is not None and (extra := beyond(record, shown)) is not None:
+            yield record, extra
+
+
+def _missed(books: Books, fills: Sequence[Fill]) -> Iterator[Found]:
+    for record, fill in _told_of_ours(books, fills):
         name, trade = record.client_id, books.trade(record.client_id.trade)
         if trade is None or fill.id in trade.seen or books.ledger.has_fill(name.trade, fill.id):
             continue

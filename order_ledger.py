@@ -4,7 +4,7 @@ An order is live from the moment its intent is written until it is refused, or f
 live, what it may still fill counts as working. How long each is asked about before what is believed stands here too.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -144,6 +144,19 @@ def remainder(record: OrderRecord, at: datetime) -> Fill | None:
     )
 
 
+def beyond(record: OrderRecord, shown: Sequence[Fill]) -> Fill | None:
+    """Return as one fill what trades of an order booked from its report show beyond all that is booked; None where they show no more.
+
+    Price and fee are those of the newest of them. Its id names the total, so that it is booked once.
+    """
+    total = sum((fill.qty for fill in shown), ZERO)
+    if total <= record.booked:
+        return None
+    newest = max(shown, key=lambda fill: fill.at)
+    extra = total - record.booked
+    return replace(newest, id=f"{FROM_REPORT}{record.order_id}-{total}", qty=extra, fee=newest.fee * extra / newest.qty)
+
+
 def vanished(record: OrderRecord, *, gone: bool) -> tuple[str, str]:
     """Return what to tell a person, and what to do, about an order that the venue took and does not know any more."""
     return (
@@ -208,6 +221,7 @@ class Pursuit:
     confirmed: bool = False
     absent_since: datetime | None = None
     absences: int = 0
+    behind_since: datetime | None = None
 
     def cancel_due(self, now: datetime, patience: Patience) -> bool:
         """Tell whether a cancel should go out now: none is on its way, and the last one is old."""
@@ -243,6 +257,15 @@ class Pursuit:
         """Tell whether a fill has been missing for long, counted from the first list that was read and did not show it."""
         self.unbooked_since = self.unbooked_since or now
         return now >= self.unbooked_since + patience.missing_fill
+
+    def taken(self, before: OrderRecord, report: OrderReport, now: datetime, patience: Patience) -> OrderRecord:
+        """Return the record after a report. A final one that tells of fewer coins than are known is late; if it stays so it is believed."""
+        after = reported(before, report)
+        if after.status.final or not report.status.final:
+            self.behind_since = None
+            return after
+        self.behind_since = self.behind_since or now
+        return replace(after, status=report.status) if now >= self.behind_since + patience.absence else after
 
     def saw(self, report: OrderReport, before: OrderRecord, after: OrderRecord, now: datetime, patience: Patience) -> None:
         """Note what a report of the venue changed."""

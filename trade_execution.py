@@ -18,7 +18,7 @@ from domain import ClientOrderId, ExecutionParams, Fill, NewOrder, OrderReport, 
 from errors import CountdownElapsed, DuplicateClientOrderId, ExchangeRejected, ExchangeUnavailable, JournalError, TimestampRejected
 from events import AnyEvent, LegFilled, OrderAccepted, OrderEvent, OrderIntended, OrderLost, OrderRefused, OrderSettled
 from order_gate import OrderGate, Sight
-from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, alteration, forgetful, remainder, reported, unlisted, vanished
+from order_ledger import OrderLedger, OrderRecord, Patience, Pursuit, alteration, forgetful, remainder, unlisted, vanished
 from order_post import OrderPost
 from ports import Alerts, IoPool, JournalWriter, OrderGateway
 from risk import RiskLimits
@@ -284,7 +284,7 @@ class TradeExecutor:
             hint = "compare the instrument's tick and lot with the venue's"
             self._alerts.alert(Severity.WARNING, f"order altered {record.new.instrument.symbol}", change, hint)
         before = self.ledger.get(name) or record
-        after = reported(before, report)
+        after = self._pursuit(name, now).taken(before, report, now, self._patience)
         self.ledger.put(after)
         self._pursuit(name, now).saw(report, before, after, now, self._patience)
         self._settle(name, now)

@@ -137,6 +137,20 @@ def test_l19_a_report_behind_the_news_of_a_fill_does_not_settle_the_order_withou
     assert record(house).settled
 
 
+def test_a_final_report_that_never_tells_of_a_fill_that_the_trade_list_has_is_believed_in_the_end(house: House) -> None:
+    send(house)
+    go(house, 2)
+    order = house.venue.orders[NAME]
+    house.venue.execute(NAME, "0.4")
+    go(house, 3)
+    order.filled = Decimal("0.3")  # its own page contradicts the trades, for good
+    house.executor.cancel(NAME)
+    go(house, 20)
+    assert record(house).live
+    go(house, 60)
+    assert (record(house).settled, record(house).booked, record(house).status) == (True, Decimal("0.4"), OrderStatus.CANCELED)
+
+
 def test_an_order_sent_by_a_clock_that_was_set_back_since_is_asked_for_at_once(house: House) -> None:
     send(house)
     go(house, 2)
