@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import partial
 
+from loguru import logger
+
 from by_hand import Adoption
 from context import TradingContext
 from control import Command, Handler, Verb
-from domain import ExecutionMode, TradingState
+from domain import ExecutionMode, Severity, TradingState
 from reconciliation import Reconciler
 from strategy import StrategyRunner
 from trading_state import JOURNAL, OWN_WORDS, PERSON, TradingStates
@@ -32,6 +34,7 @@ def handlers_of(context: TradingContext) -> Mapping[Verb, Handler]:
         Verb.HALT: lambda _: _ordered(states, TradingState.HALTED),
         Verb.ACTIVATE: lambda command: _activated(states, command.target),
         Verb.RECONCILE: lambda _: _reconcile(reconciler),
+        Verb.THAW: partial(_thaw, context),
     }
 
 
@@ -134,6 +137,22 @@ def _reconcile(reconciler: Reconciler) -> str:
     reconciler.due("a person asked for it")
     standing = "".join(f"\n{found.kind}, {found.subject}: {found.said}" for found in reconciler.standing)
     return f"a comparison with the venue begins; the last one found{standing or ' no difference'}"
+
+
+def _thaw(context: TradingContext, command: Command) -> str:
+    underlying, frozen = command.target, context.settings.mmp_interval is not None
+    if not frozen or underlying not in context.underlyings():
+        raise ValueError(f"no protection of {underlying} was set from here: see TRADER_MMP_INTERVAL_SECONDS")
+    context.urgent.run(partial(context.protection.thaw, underlying), partial(_thawed, context, underlying))
+    return f"the venue is asked to let marked orders of {underlying} in again; the log says what it answers"
+
+
+def _thawed(context: TradingContext, underlying: str, outcome: Exception | None) -> None:
+    if outcome is None:
+        logger.info("market-maker protection reset underlying={}", underlying)
+        return
+    said = f"the market-maker protection of {underlying} was not reset: {outcome}"
+    context.alerts.alert(Severity.WARNING, "protection not reset", said, "say --thaw again, or ask the venue")
 
 
 def _acknowledge(context: TradingContext, command: Command) -> str:  # noqa: ARG001 - every handler takes its command

@@ -37,6 +37,7 @@ class Verb(StrEnum):
     HALT = "halt"
     ACTIVATE = "activate"
     RECONCILE = "reconcile"
+    THAW = "thaw"
 
     @property
     def words(self) -> str:

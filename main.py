@@ -63,6 +63,7 @@ WORDS: Mapping[str, Word] = {
         Verb.ACTIVATE, "[CAUSE]", "take --reduce and --halt back, or overrule the rule CAUSE; says what still holds the account"
     ),
     "reconcile": Word(Verb.RECONCILE, None, "compare all orders, fills and positions with the venue now"),
+    "thaw": Word(Verb.THAW, "UNDERLYING", "let marked orders in again after the venue's market-maker protection has struck"),
     "acknowledge": Word(Verb.ACKNOWLEDGE, None, "let a running daemon open trades again after a damaged journal or broken books"),
 }
 Question = Callable[[argparse.Namespace, Settings, Path], Told]

@@ -100,6 +100,9 @@ def test_a_protection_that_the_venue_does_not_take_is_told(tmp_path: Path) -> No
 
         assert "protection of BTC was not set" in told(world, "protection not set")
 
+        assert "BTC in again" in ordered(world, Verb.THAW, "BTC")
+        world.trader.hear("protection of BTC was not reset", within=LONG)
+
 
 # ---- the venue's countdown
 
