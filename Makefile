@@ -30,8 +30,8 @@ setup: $(VENV)/.runtime ## install what running needs
 
 setup-dev: $(VENV)/.dev ## install what running, testing and checking need
 
-test: $(VENV)/.dev ## run all tests but the soak tests
-	@$(PY) -m pytest tests -q -n $(WORKERS) --dist worksteal -p no:benchmark -m 'not soak' $(ARGS)
+test: $(VENV)/.dev ## run all tests but the soak tests, and those of the architecture, which are part of check
+	@$(PY) -m pytest tests -q -n $(WORKERS) --dist worksteal -p no:benchmark -m 'not soak' --ignore tests/test_architecture.py $(ARGS)
 
 check: $(VENV)/.dev ## lint, formatting, types, layers, architecture
 	@$(PY) -m ruff check .

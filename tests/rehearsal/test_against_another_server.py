@@ -45,6 +45,7 @@ def net_of(line: str) -> Decimal:
 # ---- the slow one first, so that the others run beside it
 
 
+@pytest.mark.soak
 def test_an_order_that_never_arrived_is_sent_anew_once_that_is_sure_and_a_late_one_is_found(world: World) -> None:
     world.server.plan(Fault(Kind.DROP, CREATE), Fault(Kind.DELAY, CREATE, seconds=3.5))  # we wait 2 s for an answer
 
@@ -218,6 +219,7 @@ def test_an_order_that_lists_show_late_is_not_sent_again(world: World) -> None:
     assert breaches(world) == []
 
 
+@pytest.mark.soak
 def test_throttling_is_waited_out(world: World) -> None:
     world.server.plan(Fault(Kind.STATUS, CREATE, code=429), Fault(Kind.CODE, CREATE, code=10605))
     world.server.plan(Fault(Kind.STATUS, CREATE, code=429, skip=2))
@@ -319,6 +321,7 @@ def test_l39_an_outage_is_unknown_and_not_an_empty_account(world: World) -> None
     assert world.exchange.ledger.arrivals == []
 
 
+@pytest.mark.soak
 def test_an_outage_while_holding_is_sat_out(world: World) -> None:
     world.trader.begin(Plan(hold=2.5))
     world.wait(lambda exchange: exchange.traded(CALL, BUY) == exchange.traded(PUT, BUY) == QTY, "both legs are bought")

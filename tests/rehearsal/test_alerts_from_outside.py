@@ -155,6 +155,7 @@ def test_an_entry_that_raises_is_told_and_opens_nothing(world: World) -> None:
     assert arrived(world) == []
 
 
+@pytest.mark.soak
 def test_a_trade_whose_strategy_is_not_loaded_or_not_the_same_is_told(world: World) -> None:
     opened(world, Plan(hold=600))
     world.trader.stop()
@@ -181,6 +182,7 @@ def test_a_real_trade_of_a_strategy_that_is_now_a_dry_run_is_told_and_still_clos
     assert (breaches(world), left_over(world)) == ([], [])
 
 
+@pytest.mark.soak
 def test_a_simulated_account_that_cannot_be_read_any_more_is_told(world: World) -> None:
     world.trader.start("--strategies-file", str(Plan(hold=600).write(world.trader.home)), "--dry-run")
     world.trader.hear("trade open id", within=LONG)

@@ -214,7 +214,7 @@ def test_l39_a_wrong_secret_keeps_entries_off_and_calls_a_person_and_the_daemon_
         holds_still(trader, exchange)
 
 
-@pytest.mark.parametrize(("minutes", "ours"), [(5, "behind"), (-5, "ahead")])
+@pytest.mark.parametrize(("minutes", "ours"), [(5, "behind"), pytest.param(-5, "ahead", marks=pytest.mark.soak)])
 def test_a_clock_five_minutes_off_is_told_and_trades_are_booked_all_the_same(tmp_path: Path, minutes: int, ours: str) -> None:
     wall = wall_now()
     market = wall + timedelta(minutes=minutes)
@@ -271,7 +271,7 @@ DAMAGE: Mapping[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("how", ["truncated", *(pytest.param(how, marks=pytest.mark.soak) for how in DAMAGE if how != "truncated")])
 def test_l29_a_damaged_journal_is_set_aside_and_the_daemon_manages_but_opens_nothing(tmp_path: Path, exchange: Exchange, how: str) -> None:
     trader = a_trader(tmp_path, exchange)
     arguments = ("--strategies-file", str(a_strategies_file(tmp_path, hold=0.1, a_day=0)))

@@ -37,6 +37,7 @@ def test_a_dry_run_enters_leaves_and_tells_its_estimated_result_and_sends_no_ord
     assert trade.fees > 0
 
 
+@pytest.mark.soak
 def test_the_status_tells_a_dry_run_from_a_trade(trader_beside: Trader, tmp_path: Path) -> None:
     trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=3600)), "--dry-run")
     trader_beside.hear("trade open id=quick#1", within=LONG)
@@ -57,6 +58,7 @@ def test_a_dry_run_is_resumed_and_left_after_a_restart(trader_beside: Trader, ex
     assert exchange.ledger().orders == []
 
 
+@pytest.mark.soak
 def test_a_dry_run_left_open_ends_as_one_though_the_next_start_is_for_real(
     trader_beside: Trader, exchange: Exchange, tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def test_l10_a_cap_of_open_orders_counts_openings_and_lets_both_legs_close_at_on
         assert breaches(world) == []
 
 
+@pytest.mark.soak
 def test_l71_a_largest_order_that_is_set_later_opens_nothing_more_and_lets_what_is_held_go(world: World) -> None:
     opened(world, Plan(hold=1))
     world.trader.stop()
@@ -199,6 +200,7 @@ def test_ct48_a_clean_stop_takes_our_orders_back_where_it_is_told_to(tmp_path: P
         assert breaches(world) == []
 
 
+@pytest.mark.soak
 def test_l50_flat_is_taken_back_when_a_fill_turns_up_late_and_said_again_once_a_person_has_closed_it(world: World) -> None:
     orders = rested(world, RESTS)
     os.kill(world.trader.pid, signal.SIGUSR1)

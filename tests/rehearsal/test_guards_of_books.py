@@ -72,6 +72,7 @@ def test_l20_an_order_in_our_name_that_no_book_knows_is_cancelled_and_a_stranger
     assert world.exchange.ledger.touched == []
 
 
+@pytest.mark.soak
 def test_an_order_that_the_venue_took_and_lists_no_more_is_told_and_not_sent_again(world: World) -> None:
     rested(world, Plan(patience=300, a_day=3))
     with world.exchange.lock:

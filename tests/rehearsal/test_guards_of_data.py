@@ -67,6 +67,7 @@ def test_l38_an_account_that_is_not_told_any_more_is_named_stale_and_opens_nothi
     enters_again(world, 0)
 
 
+@pytest.mark.soak
 def test_l38_a_list_of_open_orders_that_cannot_be_read_is_named_stale_and_opens_nothing_more(world: World) -> None:
     tightened(world, CALL, PUT)
     rested(world, Plan(entry="spread_below(1)", patience=300, more_days=(10,)))

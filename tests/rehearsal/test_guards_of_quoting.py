@@ -47,6 +47,7 @@ def test_ct63_what_would_go_beyond_a_limit_is_not_offered_and_the_log_says_by_ho
     judged(maker, taker.exchange)
 
 
+@pytest.mark.soak
 def test_requests_that_cannot_be_listed_twice_in_a_row_are_told(stage: tuple[Maker, Taker]) -> None:
     maker, taker = stage
     taker.exchange.fault("busy", account=NAME, path=REQUESTS, count=0)

@@ -110,6 +110,7 @@ def test_l24_l48_a_structure_of_any_sides_opens_and_closes_as_a_block(world: Wor
     assert world.exchange.cash > 100_000 - sum(trade.qty * 20 + trade.fee for trade in world.exchange.ledger.trades)  # the spread
 
 
+@pytest.mark.soak
 def test_a_maker_that_answers_late_is_waited_for(world: World) -> None:
     world.desk.makers = [Offer(after=1.2)]
     plan = asking(timeout=4)
@@ -249,6 +250,7 @@ def test_l23_whatever_way_the_answer_to_an_accept_is_lost_it_is_traded_once(worl
     assert wrongs(world, plan) == []
 
 
+@pytest.mark.soak
 def test_a_block_that_lists_show_late_is_found(world: World) -> None:
     world.exchange.lag_seconds = 1.5
     world.server.plan(lost_answer(ACCEPT))
@@ -260,6 +262,7 @@ def test_a_block_that_lists_show_late_is_found(world: World) -> None:
     assert wrongs(world, plan) == []
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("listed", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_a_request_whose_answer_is_lost_is_not_traded_on_twice(world: World, *, listed: bool) -> None:
     world.desk.listed = listed
@@ -273,6 +276,7 @@ def test_a_request_whose_answer_is_lost_is_not_traded_on_twice(world: World, *, 
     assert wrongs(world, plan) == unknowable
 
 
+@pytest.mark.soak
 def test_a_taker_that_may_not_list_its_requests_finds_its_block(world: World) -> None:
     world.desk.listed = False
     world.server.plan(lost_answer(ACCEPT))
@@ -366,6 +370,7 @@ def test_l5_a_daemon_killed_in_each_phase_of_opening_opens_once(world: World, mo
     assert world.exchange.traded(CALL, BUY) == world.exchange.traded(CALL, SELL) == Decimal("0.3")
 
 
+@pytest.mark.soak
 def test_l5_a_daemon_killed_in_each_phase_of_closing_closes_once(world: World) -> None:
     plan = asking(hold=1, timeout=60)
     world.trader.begin(plan)
@@ -394,6 +399,7 @@ def test_a_daemon_killed_as_it_is_answered_goes_on_from_there(world: World, path
     assert wrongs(world, plan) == []
 
 
+@pytest.mark.soak
 def test_stopping_while_makers_are_asked_sends_nothing_more_and_a_restart_ends_it(world: World) -> None:
     world.desk.makers = [Offer(after=30)]
     plan = asking(timeout=30)

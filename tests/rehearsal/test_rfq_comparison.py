@@ -96,6 +96,7 @@ def test_l21_l48_a_strangle_is_traded_with_makers_never_worse_than_the_book(trad
 # ---- makers that misbehave
 
 
+@pytest.mark.soak
 def test_l21_no_quote_is_taken_that_the_book_beats_and_the_fallback_trades(trader_beside: Trader, exchange: Exchange) -> None:
     exchange.fault("engine", account="trader", makers_worse_pct=3)
     trader_beside.start("--strategies-file", str(a_strategies_file(trader_beside.home, timeout=7)))
@@ -111,6 +112,7 @@ def test_l21_no_quote_is_taken_that_the_book_beats_and_the_fallback_trades(trade
     once_each_way(trader_beside, exchange.ledger())
 
 
+@pytest.mark.soak
 def test_l22_quotes_that_vanish_at_acceptance_trade_nothing_and_the_fallback_trades_once(trader_beside: Trader, exchange: Exchange) -> None:
     exchange.fault("engine", account="trader", makers_worse_pct=-2, makers_vanish=True)
     trader_beside.start("--strategies-file", str(a_strategies_file(trader_beside.home, timeout=7)))
@@ -126,6 +128,7 @@ def test_l22_quotes_that_vanish_at_acceptance_trade_nothing_and_the_fallback_tra
     once_each_way(trader_beside, exchange.ledger())
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("timeout", "waited"), [(20, True), pytest.param(5, False, marks=pytest.mark.soak)], ids=["in time", "too late"])
 def test_late_makers_are_waited_for_as_long_as_was_said(trader_beside: Trader, exchange: Exchange, timeout: float, *, waited: bool) -> None:
     exchange.fault("engine", account="trader", makers_worse_pct=-2, makers_late_seconds=4)

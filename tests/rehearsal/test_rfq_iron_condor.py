@@ -31,6 +31,7 @@ def test_l21_l24_a_condor_is_traded_with_makers_each_leg_on_its_own_side(trader:
     once_each_way(trader, ledger_on_disk(trader.state / "exchange"))
 
 
+@pytest.mark.soak
 def test_l21_worse_quotes_are_left_and_the_condor_is_worked_on_the_book(trader_beside: Trader, exchange: Exchange) -> None:
     exchange.fault("engine", account="trader", makers_worse_pct=3)
     file = a_strategies_file(trader_beside.home, CONDOR.format(side=2), timeout=7, fallback="smart")
@@ -46,6 +47,7 @@ def test_l21_worse_quotes_are_left_and_the_condor_is_worked_on_the_book(trader_b
     once_each_way(trader_beside, exchange.ledger())
 
 
+@pytest.mark.soak
 def test_without_a_fallback_a_condor_that_makers_do_not_take_is_not_opened(trader_beside: Trader, exchange: Exchange) -> None:
     exchange.fault("engine", account="trader", makers_worse_pct=-2, makers_vanish=True)
     file = a_strategies_file(trader_beside.home, CONDOR.format(side=2), timeout=6, fallback="none")

@@ -57,6 +57,7 @@ def test_ct62_a_taker_asks_our_maker_answers_and_the_block_is_booked_to_the_last
     judged(maker, taker.exchange)
 
 
+@pytest.mark.soak
 def test_ct63_a_request_that_is_withdrawn_leaves_a_trade_that_never_was(stage: tuple[Maker, Taker]) -> None:
     maker, taker = stage
     maker.answer()

@@ -68,6 +68,7 @@ def test_l23_news_that_comes_twice_or_too_late_makes_no_second_quote_and_no_seco
     judged(maker, taker.exchange)
 
 
+@pytest.mark.soak
 def test_where_streams_are_refused_requests_are_found_in_the_lists(tmp_path: Path) -> None:
     with a_stage(tmp_path, TOLD) as (maker, taker):
         taker.exchange.fault("stream_refuse", account=NAME, seconds=600)

@@ -201,6 +201,7 @@ def test_an_order_that_no_place_tells_of_for_25_seconds_is_not_sent_again(deaf: 
 # ---- answers that overtake each other
 
 
+@pytest.mark.soak
 def test_an_order_that_is_cancelled_before_its_own_creation_is_answered_is_counted_once(world: World) -> None:
     world.server.plan(*(Fault(Kind.DELAY, CREATE, acted=True, seconds=seconds) for seconds in (1.5, 2.6)))
 

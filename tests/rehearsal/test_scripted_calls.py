@@ -211,6 +211,7 @@ with scripting.session() as context:
     flat_and_true(trader, *results.values())
 
 
+@pytest.mark.soak
 def test_a_close_that_makers_may_not_be_asked_for_is_finished_on_the_book(trader: Trader) -> None:
     code = """
 with scripting.session() as context:

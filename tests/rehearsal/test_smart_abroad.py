@@ -72,6 +72,7 @@ def test_l11_a_butterfly_opens_and_closes_flat_in_two_chunks(world: World, *, ge
     assert wrongs(world, plan) == []
 
 
+@pytest.mark.soak
 def test_l1_parts_and_fills_while_cancelling_never_come_to_more(world: World) -> None:
     lot = Decimal("0.05")
     world.exchange.options[UPPER].bite = lot

@@ -160,6 +160,7 @@ FURTHER = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "moments",
     [

@@ -206,6 +206,7 @@ def ends_well(world: World) -> None:
     assert misjudged(world) == []
 
 
+@pytest.mark.soak
 def test_what_filled_while_no_stream_stood_is_booked_once_one_stands_again(world: World) -> None:
     streams = world.server.streams
     world.trader.begin(Plan(patience=60, hold=0.2))
