@@ -31,7 +31,7 @@ setup: $(VENV)/.runtime ## install what running needs
 setup-dev: $(VENV)/.dev ## install what running, testing and checking need
 
 test: $(VENV)/.dev ## run all tests but the soak tests, and those of the architecture, which are part of check
-	@$(PY) -m pytest tests -q -n $(WORKERS) --dist worksteal -p no:benchmark -m 'not soak' --ignore tests/test_architecture.py $(ARGS)
+	@$(PY) -m pytest tests -q -n $(WORKERS) --dist load --maxschedchunk 1 -p no:benchmark -m 'not soak' --ignore tests/test_architecture.py $(ARGS)
 
 check: $(VENV)/.dev ## lint, formatting, types, layers, architecture
 	@$(PY) -m ruff check .
@@ -55,7 +55,7 @@ faults: $(VENV)/.dev ## rehearse crashes and faults over the whole matrix, and w
 
 cover: $(VENV)/.dev ## measure branch coverage: all of floors 0 to 4, nine tenths overall
 	@$(PY) -m coverage erase
-	@$(PY) -m pytest tests -q -n $(WORKERS) --dist worksteal -p no:benchmark -m 'not soak' --cov --cov-report= $(ARGS)
+	@$(PY) -m pytest tests -q -n $(WORKERS) --dist load --maxschedchunk 1 -p no:benchmark -m 'not soak' --cov --cov-report= $(ARGS)
 	@$(PY) -m coverage report --include "$$(echo "$(PURE)" | tr -s " " ",")" --fail-under 100
 	@$(PY) -m coverage report --fail-under 90
 

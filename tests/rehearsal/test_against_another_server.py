@@ -101,6 +101,7 @@ def test_a_structure_that_was_sold_is_bought_back_and_the_documented_limits_are_
     assert {parts: count for parts, limit in limits.items() if (count := busiest(world, 1, *parts)) > limit} == {}
 
 
+@pytest.mark.soak
 def test_after_stopping_no_order_is_sent(world: World) -> None:
     world.exchange.generous = False
     world.trader.begin(Plan(patience=30))
@@ -208,6 +209,7 @@ def test_l12_a_leg_that_is_refused_for_good_has_the_other_one_unwound(world: Wor
     assert left_over(world) == []
 
 
+@pytest.mark.soak
 def test_an_order_that_lists_show_late_is_not_sent_again(world: World) -> None:
     world.exchange.lag_seconds = 1.5
     world.server.plan(lost_answer(CREATE))
@@ -376,6 +378,7 @@ def test_l38_an_index_whose_time_has_stopped_does_not_keep_a_trade_from_closing(
     assert left_over(world) == []
 
 
+@pytest.mark.soak
 def test_l38_an_index_of_an_hour_ago_does_not_count_as_one_of_now(world: World) -> None:
     world.exchange.freeze(age_seconds=3600)
 

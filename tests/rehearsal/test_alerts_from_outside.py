@@ -101,6 +101,7 @@ def test_an_alert_reaches_the_address_that_was_given_and_no_line_shows_that_addr
         assert shown(world) == []
 
 
+@pytest.mark.soak
 def test_an_address_that_hangs_and_one_that_is_not_there_hold_up_neither_trades_nor_the_end(tmp_path: Path) -> None:
     with a_mailbox() as gone, a_mailbox(hangs=True) as box:
         gone.close()
@@ -117,7 +118,7 @@ def test_an_address_that_hangs_and_one_that_is_not_there_hold_up_neither_trades_
             assert (breaches(world), left_over(world)) == ([], [])
 
 
-@pytest.mark.parametrize(("cooldown", "least", "most"), [("900", 1, 1), ("1", 2, 8)])
+@pytest.mark.parametrize(("cooldown", "least", "most"), [pytest.param("900", 1, 1, marks=pytest.mark.soak), ("1", 2, 8)])
 def test_l45_l70_the_same_cause_is_told_again_only_after_its_cool_down(tmp_path: Path, cooldown: str, least: int, most: int) -> None:
     with a_world(tmp_path, TRADER_ALERT_COOLDOWN_SECONDS=cooldown) as world:
         world.trader.begin(Plan(entry="lambda account: 1 / 0"))  # it comes up each time that the strategy looks
@@ -171,6 +172,7 @@ def test_a_trade_whose_strategy_is_not_loaded_or_not_the_same_is_told(world: Wor
     assert len(arrived(world)) == 2
 
 
+@pytest.mark.soak
 def test_a_real_trade_of_a_strategy_that_is_now_a_dry_run_is_told_and_still_closed_for_real(world: World) -> None:
     opened(world, Plan(hold=1))
     world.trader.stop()

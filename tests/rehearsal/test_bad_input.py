@@ -166,7 +166,9 @@ def test_a_strategy_that_cannot_be_right_is_refused_before_the_start(trader: Tra
     assert "mine" in told
 
 
-@pytest.mark.parametrize(("qty", "said"), [("0.004", "0.004"), ("0.015", "0.015")], ids=["below the minimum", "off the lot"])
+@pytest.mark.parametrize(
+    ("qty", "said"), [("0.004", "0.004"), pytest.param("0.015", "0.015", marks=pytest.mark.soak)], ids=["below the minimum", "off the lot"]
+)
 def test_l16_a_quantity_that_the_venue_does_not_trade_opens_nothing_and_says_why(
     tmp_path: Path, exchange: Exchange, qty: str, said: str
 ) -> None:
@@ -214,6 +216,7 @@ def test_l39_a_wrong_secret_keeps_entries_off_and_calls_a_person_and_the_daemon_
         holds_still(trader, exchange)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("minutes", "ours"), [(5, "behind"), pytest.param(-5, "ahead", marks=pytest.mark.soak)])
 def test_a_clock_five_minutes_off_is_told_and_trades_are_booked_all_the_same(tmp_path: Path, minutes: int, ours: str) -> None:
     wall = wall_now()
@@ -246,6 +249,7 @@ def test_a_venue_that_answers_html_keeps_entries_off_until_it_is_well_again(tmp_
         assert "Traceback" not in trader.story
 
 
+@pytest.mark.soak
 def test_a_venue_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as nobody:
         address = f"http://127.0.0.1:{nobody.getsockname()[1]}"

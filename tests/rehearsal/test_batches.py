@@ -53,7 +53,7 @@ def test_the_embedded_exchange_grants_what_the_setting_wants_and_a_trade_lives_b
     assert booked(trader.events()) == ledger.fills_of_orders()
 
 
-@pytest.mark.parametrize("granted", [True, False])
+@pytest.mark.parametrize("granted", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_on_an_exchange_beside_it_the_grant_decides_and_the_trade_is_the_same(tmp_path: Path, *, granted: bool) -> None:
     exchange = Exchange(tmp_path / "venue", *([f"--market-maker={NAME}"] if granted else []))
     trader = Trader(tmp_path / "trader", exchange=exchange, settings=ON)
@@ -113,7 +113,11 @@ def test_a_trade_abroad_opens_and_closes_by_two_batches(world: World, batches: B
 
 
 @pytest.mark.parametrize(
-    "fault", [lost_answer(CREATE_MANY), Fault(Kind.RESET, CREATE_MANY, acted=True), Fault(Kind.CUT, CREATE_MANY, acted=True)]
+    "fault",
+    [
+        lost_answer(CREATE_MANY),
+        *(pytest.param(Fault(kind, CREATE_MANY, acted=True), marks=pytest.mark.soak) for kind in (Kind.RESET, Kind.CUT)),
+    ],
 )
 def test_l05_a_batch_without_an_answer_abroad_is_never_sent_again(world: World, batches: Batches, fault: Fault) -> None:
     world.server.plan(fault)
@@ -150,6 +154,7 @@ def test_a_daemon_killed_between_a_batch_and_its_answer_finds_both_orders(world:
     assert clean(world)
 
 
+@pytest.mark.soak
 def test_cancels_of_a_stop_abroad_go_together(tmp_path: Path) -> None:
     with a_world(tmp_path, OtherExchange(), **ON, TRADER_CANCEL_ON_STOP="on") as world:  # at mid nobody sells
         batches = Batches(world.exchange)

@@ -45,7 +45,7 @@ def test_the_status_tells_a_dry_run_from_a_trade(trader_beside: Trader, tmp_path
     assert "quick#1 open DRY RUN" in trader_beside.ask("--status").stdout
 
 
-@pytest.mark.parametrize("end", ["stop", "kill"])
+@pytest.mark.parametrize("end", ["stop", pytest.param("kill", marks=pytest.mark.soak)])
 def test_a_dry_run_is_resumed_and_left_after_a_restart(trader_beside: Trader, exchange: Exchange, tmp_path: Path, end: str) -> None:
     trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=3600)), "--dry-run")
     trader_beside.hear("trade open id=quick#1", within=LONG)

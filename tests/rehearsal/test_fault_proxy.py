@@ -274,6 +274,7 @@ def test_seconds_in_which_nothing_is_answered_as_it_should(
 # ---- clocks
 
 
+@pytest.mark.soak
 def test_an_exchange_whose_clock_is_ahead_and_then_behind_is_traded_with(trader: Trader, network: FaultProxy, exchange: Exchange) -> None:
     exchange.fault("skew", seconds=20)
     begin(trader, a_day=2)

@@ -62,6 +62,7 @@ def test_l10_l71_a_budget_in_the_profile_holds_back_openings_and_never_a_close(w
     assert breaches(world) == []
 
 
+@pytest.mark.soak
 def test_l10_a_cap_of_open_orders_counts_openings_and_lets_both_legs_close_at_once(tmp_path: Path) -> None:
     with a_world(tmp_path, TRADER_MAX_ORDERS_OPEN="1") as world:
         world.trader.begin(Plan(patience=300, hold=0.5))
@@ -135,6 +136,7 @@ def test_a_countdown_that_ran_out_is_told_and_armed_again_and_trading_goes_on(tm
         assert left_over(world) == []
 
 
+@pytest.mark.soak
 def test_a_countdown_that_cannot_be_reset_calls_a_person_before_the_venue_acts(tmp_path: Path) -> None:
     with counted(tmp_path) as (world, countdowns):
         rested(world, RESTS)
@@ -160,7 +162,7 @@ def test_an_account_without_countdowns_is_told_so_and_trades_on(tmp_path: Path, 
         assert (countdowns.ran_out, breaches(world)) == ([], [])
 
 
-@pytest.mark.parametrize("word", ["disarm", "leave"])
+@pytest.mark.parametrize("word", ["disarm", pytest.param("leave", marks=pytest.mark.soak)])
 def test_ct48_a_clean_stop_ends_the_countdown_or_leaves_it_to_take_the_orders(tmp_path: Path, word: str) -> None:
     with counted(tmp_path, TRADER_COUNTDOWN_ON_STOP=word) as (world, countdowns):
         rested(world, RESTS)
@@ -188,7 +190,7 @@ def test_a_countdown_that_a_clean_stop_cannot_end_is_told(tmp_path: Path) -> Non
 # ---- stopping
 
 
-@pytest.mark.parametrize("word", ["on", "off"])
+@pytest.mark.parametrize("word", ["on", pytest.param("off", marks=pytest.mark.soak)])
 def test_ct48_a_clean_stop_takes_our_orders_back_where_it_is_told_to(tmp_path: Path, word: str) -> None:
     with a_world(tmp_path, TRADER_CANCEL_ON_STOP=word) as world:
         stranger = a_stranger(world)

@@ -99,6 +99,7 @@ def test_a_holding_of_ours_that_is_not_there_is_told_and_nothing_is_traded_for_i
     assert len(arrived(world)) == 2
 
 
+@pytest.mark.soak
 def test_l6_a_fill_that_is_told_after_its_order_was_done_is_booked_and_its_trade_waits_for_a_person(world: World) -> None:
     orders = rested(world, Plan(patience=300))
     ordered(world, Verb.CLOSE, "1")

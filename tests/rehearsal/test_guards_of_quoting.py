@@ -25,7 +25,10 @@ def stage(tmp_path: Path) -> Iterator[tuple[Maker, Taker]]:
 
 @pytest.mark.parametrize(
     ("limit", "said"),
-    [("per_underlying=Decimal(2)", "coins of one underlying might be held, 2 at most"), ("vega=1.0", "net vega might become")],
+    [
+        ("per_underlying=Decimal(2)", "coins of one underlying might be held, 2 at most"),
+        pytest.param("vega=1.0", "net vega might become", marks=pytest.mark.soak),
+    ],
     ids=["inventory", "vega"],
 )
 def test_ct63_what_would_go_beyond_a_limit_is_not_offered_and_the_log_says_by_how_much(
@@ -57,7 +60,7 @@ def test_requests_that_cannot_be_listed_twice_in_a_row_are_told(stage: tuple[Mak
     maker.hear("cause=quoting blind", within=LONG)
 
 
-@pytest.mark.parametrize("exclusive", [True, False], ids=["exclusive", "shared"])
+@pytest.mark.parametrize("exclusive", [True, pytest.param(False, marks=pytest.mark.soak)], ids=["exclusive", "shared"])
 def test_l20_quotes_that_no_book_knows_are_told_and_taken_back_only_where_the_account_is_ours_alone(
     tmp_path: Path, *, exclusive: bool
 ) -> None:

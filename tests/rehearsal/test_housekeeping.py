@@ -36,6 +36,7 @@ def numbers_sent(exchange: Exchange) -> list[int]:
     return [order.client_id for order in exchange.ledger().orders if order.client_id is not None and str(order.client_id).startswith("7")]
 
 
+@pytest.mark.soak
 def test_l5_l36_after_a_restore_no_order_is_sent_again_and_no_number_is_given_again(
     trader_beside: Trader, exchange: Exchange, tmp_path: Path
 ) -> None:

@@ -90,6 +90,7 @@ def test_a_trade_left_open_is_resumed_and_closed_by_the_next_start(trader_beside
     assert booked(trader_beside.events()) == ledger.fills_of_orders()
 
 
+@pytest.mark.soak
 def test_orders_that_are_out_at_a_stop_stay_out_and_are_taken_up_again(trader_beside: Trader, exchange: Exchange, tmp_path: Path) -> None:
     patiently = ("--strategies-file", str(a_strategies_file(tmp_path, reach=0, patience=60)))
     trader_beside.start(*patiently)
@@ -154,6 +155,7 @@ def test_a_signal_while_the_exchange_starts_ends_both_without_a_traceback(trader
 # ---- asking and telling it from another terminal
 
 
+@pytest.mark.soak
 def test_the_status_tells_trades_results_and_why_not_while_the_daemon_runs(trader_beside: Trader, tmp_path: Path) -> None:
     trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=0.1)))
     trader_beside.hear("trade result id=quick#1")
@@ -203,6 +205,7 @@ def test_a_person_closes_a_trade_by_its_number(trader_beside: Trader, exchange: 
     assert exchange.ledger().holdings == {}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("wish", [("--close", "99"), ("--pause", "nobody")])
 def test_a_command_about_what_is_not_there_is_refused_and_the_daemon_lives(
     trader_beside: Trader, tmp_path: Path, wish: tuple[str, str]
@@ -215,6 +218,7 @@ def test_a_command_about_what_is_not_there_is_refused_and_the_daemon_lives(
     assert trader_beside.alive
 
 
+@pytest.mark.soak
 def test_a_paused_strategy_enters_no_more_until_it_is_resumed_and_its_trade_is_still_closed(trader_beside: Trader, tmp_path: Path) -> None:
     trader_beside.start("--strategies-file", str(a_strategies_file(tmp_path, hold=6, a_day=2)))
     trader_beside.hear("trade open id=quick#1")

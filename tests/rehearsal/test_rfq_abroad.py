@@ -64,6 +64,7 @@ def modes(world: World) -> list[ExecutionMode]:
 # ---- the slow one first, so that the others run beside it
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "fault",
     [
@@ -91,9 +92,9 @@ def test_l23_an_accept_that_may_never_have_arrived_is_settled_before_anything_el
 @pytest.mark.parametrize(
     "structure",
     [
-        pytest.param(STRANGLE, id="bought strangle"),
+        pytest.param(STRANGLE, id="bought strangle", marks=pytest.mark.soak),
         pytest.param(CONDOR, id="condor"),
-        pytest.param(legs(("C", 110_000, "-0.5")), id="single sold"),
+        pytest.param(legs(("C", 110_000, "-0.5")), id="single sold", marks=pytest.mark.soak),
         pytest.param(SOLD_STRANGLE, id="sold strangle", marks=pytest.mark.soak),
         pytest.param(tuple(replace(leg, qty=-leg.qty) for leg in CONDOR), id="reverse condor", marks=pytest.mark.soak),
     ],
@@ -134,6 +135,7 @@ def test_what_is_too_small_for_makers_is_not_asked_of_them(world: World) -> None
     assert wrongs(world, plan) == []
 
 
+@pytest.mark.soak
 def test_auto_asks_makers_for_what_is_large_and_orders_what_is_small(world: World) -> None:
     plan = replace(asking(), mode="auto")
     world.trader.begin(plan)
@@ -170,6 +172,7 @@ def test_a_quote_that_is_not_better_by_what_was_demanded_is_left(world: World) -
     assert wrongs(world, plan, gate=Decimal(1)) == []
 
 
+@pytest.mark.soak
 def test_l22_after_good_quotes_have_vanished_a_bad_one_is_not_taken(world: World) -> None:
     world.desk.makers = [Offer(better=2, gone=True), Offer(better=1, gone=True), Offer(better=-4)]
     plan = asking(hold=600)
@@ -183,6 +186,7 @@ def test_l22_after_good_quotes_have_vanished_a_bad_one_is_not_taken(world: World
     assert unbooked(world) == []
 
 
+@pytest.mark.soak
 def test_only_the_right_quote_among_wrong_ones_is_taken(world: World) -> None:
     odd = [Offer(better=5, oddity=oddity) for oddity in Oddity]
     world.desk.makers = [*odd, Offer(better=10, sides=("BUY",)), Offer(better=6, life=0.5), Offer(integers=True, nameless=True)]

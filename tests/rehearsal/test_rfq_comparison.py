@@ -78,7 +78,7 @@ def once_each_way(trader: Trader, ledger: Ledger) -> None:
 # ---- makers as they are
 
 
-@pytest.mark.parametrize("side", [1, 2], ids=["bought", "sold"])
+@pytest.mark.parametrize("side", [1, pytest.param(2, marks=pytest.mark.soak)], ids=["bought", "sold"])
 def test_l21_l48_a_strangle_is_traded_with_makers_never_worse_than_the_book(trader: Trader, side: int) -> None:
     file = a_strategies_file(trader.home, STRANGLE.format(side=side), hold=60, timeout=60, gather=6)
     trader.start("--strategies-file", str(file), "--paper-speed", "60")
@@ -144,6 +144,7 @@ def test_late_makers_are_waited_for_as_long_as_was_said(trader_beside: Trader, e
 # ---- accepts that nobody heard the end of
 
 
+@pytest.mark.soak
 def test_l23_accepts_whose_answers_are_lost_trade_exactly_once(trader_beside: Trader, exchange: Exchange) -> None:
     exchange.fault("engine", account="trader", makers_worse_pct=-2)
     exchange.fault("lose_answer", account="trader", path=ACCEPT, count=2)

@@ -131,7 +131,7 @@ def exchange(tmp_path: Path) -> Iterator[Exchange]:
         yield one
 
 
-@pytest.mark.parametrize("streams", ["on", "off"])
+@pytest.mark.parametrize("streams", ["on", pytest.param("off", marks=pytest.mark.soak)])
 def test_an_independent_makers_quote_reaches_our_taker_and_is_accepted(tmp_path: Path, exchange: Exchange, streams: str) -> None:
     trader = Trader(tmp_path / "trader", exchange=exchange, settings={"TRADER_STREAMS": streams})
     file = tmp_path / "asked.py"
@@ -151,7 +151,7 @@ def test_an_independent_makers_quote_reaches_our_taker_and_is_accepted(tmp_path:
         assert (block["role"], block["quoteId"]) == ("MAKER", quote["quoteId"])
 
 
-@pytest.mark.parametrize("streams", ["on", "off"])
+@pytest.mark.parametrize("streams", ["on", pytest.param("off", marks=pytest.mark.soak)])
 def test_an_independent_taker_is_answered_by_our_maker_and_trades(tmp_path: Path, streams: str) -> None:
     with a_stage(tmp_path, {"TRADER_STREAMS": streams}) as (ours, _):
         ours.answer()

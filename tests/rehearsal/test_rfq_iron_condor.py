@@ -15,7 +15,7 @@ from tests.rehearsal.test_rfq_comparison import ACCEPT, a_strategies_file, modes
 CONDOR = "iron_condor(0.5, 0.3, 0.12, dte=30, side={side})"
 
 
-@pytest.mark.parametrize("side", [1, 2], ids=["bought", "sold"])
+@pytest.mark.parametrize("side", [1, pytest.param(2, marks=pytest.mark.soak)], ids=["bought", "sold"])
 def test_l21_l24_a_condor_is_traded_with_makers_each_leg_on_its_own_side(trader: Trader, side: int) -> None:
     file = a_strategies_file(trader.home, CONDOR.format(side=side), hold=60, timeout=60, gather=6)
     trader.start("--strategies-file", str(file), "--paper-speed", "60")
@@ -63,6 +63,7 @@ def test_without_a_fallback_a_condor_that_makers_do_not_take_is_not_opened(trade
     assert (exchange.ledger().fills, exchange.ledger().orders) == ([], [])
 
 
+@pytest.mark.soak
 def test_l23_a_condor_whose_accept_is_lost_and_whose_daemon_then_dies_is_whole(trader_beside: Trader, exchange: Exchange) -> None:
     exchange.fault("engine", account="trader", makers_worse_pct=-2)
     exchange.fault("lose_answer", account="trader", path=ACCEPT)

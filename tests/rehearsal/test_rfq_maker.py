@@ -44,7 +44,7 @@ def fault(taker: Taker, kind: str, path: str, **details: object) -> None:
     taker.exchange.fault(kind, account=NAME, path=path, **details)
 
 
-@pytest.mark.parametrize("spread", [False, True], ids=["straddle", "mixed sides"])
+@pytest.mark.parametrize("spread", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["straddle", "mixed sides"])
 def test_ct62_a_taker_asks_our_maker_answers_and_the_block_is_booked_to_the_last_digit(stage: tuple[Maker, Taker], *, spread: bool) -> None:
     maker, taker = stage
     maker.answer()
@@ -84,6 +84,7 @@ def test_l23_a_quote_whose_answer_was_lost_is_taken_back_before_another_is_made(
     judged(maker, taker.exchange)
 
 
+@pytest.mark.soak
 def test_l23_a_quote_that_is_taken_while_nobody_knows_whether_it_stands_is_a_trade(stage: tuple[Maker, Taker]) -> None:
     maker, taker = stage
     fault(taker, "lose_answer", QUOTE)
@@ -136,7 +137,7 @@ def test_l38_a_quote_is_taken_back_when_the_market_is_not_known_any_more(stage: 
     judged(maker, taker.exchange)
 
 
-@pytest.mark.parametrize("taken", [True, False], ids=["taken meanwhile", "left standing"])
+@pytest.mark.parametrize("taken", [pytest.param(True, marks=pytest.mark.soak), False], ids=["taken meanwhile", "left standing"])
 def test_l28_a_quote_of_a_maker_that_was_killed_is_a_trade_or_is_taken_back(stage: tuple[Maker, Taker], *, taken: bool) -> None:
     maker, taker = stage
     maker.answer()
@@ -155,7 +156,7 @@ def test_l28_a_quote_of_a_maker_that_was_killed_is_a_trade_or_is_taken_back(stag
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("taken", [True, False], ids=["taken meanwhile", "left standing"])
+@pytest.mark.parametrize("taken", [pytest.param(True, marks=pytest.mark.soak), False], ids=["taken meanwhile", "left standing"])
 def test_l28_a_maker_that_dies_before_the_answer_to_its_quote_finds_it_again(stage: tuple[Maker, Taker], *, taken: bool) -> None:
     maker, taker = stage
     fault(taker, "hang", QUOTE, seconds=2.0, processed=True)

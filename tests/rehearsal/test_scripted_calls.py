@@ -161,6 +161,7 @@ with scripting.session() as context:
     assert ledger_on_disk(trader.state / "exchange").orders == []
 
 
+@pytest.mark.soak
 def test_a_running_daemon_keeps_scripts_out_and_a_session_keeps_the_daemon_out(trader: Trader) -> None:
     trader.start("--strategies-file", str(nothing_to_do(trader.home)))
     beside = run(trader, "import scripting\nwith scripting.session(): print('in')", {})
@@ -180,6 +181,7 @@ with scripting.session():
     assert "is in use by process" in within.stdout
 
 
+@pytest.mark.soak
 def test_l23_a_script_killed_before_its_accept_is_sent_is_known_to_have_traded_nothing(trader: Trader) -> None:
     code = """
 import os, signal

@@ -183,6 +183,7 @@ def test_the_naked_leg_guard_has_makers_take_the_rest_where_that_comes_first(wor
     assert unbooked(world) == []
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("which", [BODY, pytest.param(UPPER, marks=pytest.mark.soak)], ids=["sold", "bought"])
 def test_l12_a_leg_refused_in_the_second_chunk_has_the_others_unwound(world: World, which: str) -> None:
     plan = working(hold=600, more="pause_between_chunks=1")

@@ -93,6 +93,7 @@ def test_a_fill_is_booked_because_it_was_pushed_where_no_list_of_orders_can_be_r
     judge(trader, exchange)
 
 
+@pytest.mark.soak
 def test_without_streams_the_same_fill_waits_until_it_can_be_asked_for(deaf_trader: Trader, exchange: Exchange) -> None:
     begin(deaf_trader, hold=2, streams=0)
     deaf_trader.hear("trade open id")
