@@ -11,6 +11,7 @@ from differences import Comparison, Found
 from domain import Difference, OrderStatus, Severity, unknown_account
 from errors import RiskDenied
 from events import DifferenceFound, LegFilled, OpenStarted
+from order_ledger import FROM_REPORT
 from trade_lifecycle import TradeState
 
 from tests.fakes import EXPIRY, SECOND, START, FakeJournal, a_created, a_name, an_option, an_order, books_hold, venue_holds
@@ -225,6 +226,22 @@ def journal_of(events: object) -> FakeJournal:
     journal = FakeJournal()
     journal.events = list(events)  # type: ignore[call-overload]
     return journal
+
+
+def test_l19_what_trades_show_beyond_an_order_that_was_booked_from_its_report_is_booked_too_and_once(house: SharedHouse) -> None:
+    house.shared.lag_trades()
+    house.create()
+    house.tick(2)
+    house.venue.execute(a_name(), Decimal("0.1"))
+    house.manager.force_close(1, "a person")
+    house.tick(6)
+    house.shared.late_fill(a_name(), "0.1")
+    house.tick(30, every=2 * SECOND)  # so long that what the order's own page says is booked
+    house.shared.heal()
+    house.tick(240)
+    opened = [event.fill for event in house.journal.of(LegFilled) if isinstance(event, LegFilled) and event.order == str(a_name())]
+    assert [(fill.qty, fill.id.startswith(FROM_REPORT)) for fill in opened] == [(Decimal("0.1"), True)] * 2
+    assert books_hold(house.manager.trades) == venue_holds(house.venue)
 
 
 def test_a_difference_that_changes_is_written_anew_and_calls_nobody_again(house: SharedHouse) -> None:
