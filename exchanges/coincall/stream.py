@@ -151,6 +151,7 @@ class _Connection:
         self._open_since: datetime | None = None
         self._silent_since: datetime | None = None
         self._heard_at: datetime | None = None
+        self._wanted_at: datetime | None = None  # since when something is followed: what was heard before nobody wanted it is no news now
         self._regular_at: dict[Topic, datetime] = {}
         self._opened_at = 0.0
         self._connections = self._failures = 0
@@ -164,6 +165,8 @@ class _Connection:
     def follow(self, channels: frozenset[Channel]) -> None:
         """Have exactly these channels followed; an empty set ends the connection until there are some again."""
         if channels != self._wanted:
+            if not self._wanted:
+                self._wanted_at = self._desk.clock.now()
             self._wanted = channels
             self._wake()
 
@@ -173,11 +176,12 @@ class _Connection:
         self._wake()
 
     def standing(self) -> StreamStanding:
-        """Return how it stands."""
+        """Return how it stands, as heard since it was last wanted."""
+        heard = self._heard_at if self._wanted_at is None or (self._heard_at and self._heard_at >= self._wanted_at) else None
         return StreamStanding(
             name=self._name,
             open_since=self._open_since,
-            heard_at=self._heard_at,
+            heard_at=heard,
             connections=self._connections,
             channels=len(self._wanted),
             reason=self._reason,

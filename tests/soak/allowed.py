@@ -30,13 +30,15 @@ ALLOWED: Sequence[Allowed] = (
     Allowed(pattern=rf"^market data failed .*{_UNREACHED}", reason="a chain or book of ten strategies, asked of it", after=DARK, a_time=60),
     Allowed(pattern=r"cause=market data: (chain|book)", reason="three reads in a row", after=DARK, a_time=4),
     Allowed(pattern=rf"^account read failed .*{_UNREACHED}", reason="asked of it", after=DARK, a_time=2),
-    Allowed(pattern=r"^input stale (chain|book|index|account|stream)", reason="each input once", after=DARK, a_time=60),
-    Allowed(pattern=r"cause=stale (chain|book|index|account|stream)", reason="the same, for a person", after=DARK, a_time=6),
+    Allowed(pattern=r"^input stale (chain|book|index|account|stream|open orders)", reason="each input once", after=DARK, a_time=60),
+    Allowed(pattern=r"cause=stale (chain|book|index|account|stream|orders)", reason="the same, for a person", after=DARK, a_time=6),
     Allowed(pattern=r"cause=margin unknown", reason="the account is not known", after=DARK, a_time=1),
     Allowed(pattern=r"^account unknown reason=the account is", reason="nothing was read for max_data_age", after=DARK, a_time=2),
     Allowed(pattern=r"cause=account unknown", reason="three reads in a row", after=DARK, a_time=1),
     Allowed(pattern=r"^coincall index unknown", reason="asked of it", after=DARK, a_time=2),
     Allowed(pattern=r"^(coincall )?stream lost name=(options|futures)", reason="its connections ended with it", after=DARK, a_time=8),
+    Allowed(pattern=r"cause=stream (options|futures)", reason="three attempts in a row find nobody there", after=DARK, a_time=2),
+    Allowed(pattern=r"^clock not compared", reason="it is compared once an hour, and asked of it", after=DARK, a_time=1),
     Allowed(pattern=r"^coincall connections rebuilt", reason="five failures in a row", after=DARK, a_time=4),
     Allowed(pattern=r"^order refused id=.*ConnectionError", reason="an exit that was due; each is one paced try", after=DARK, a_time=40),
     Allowed(pattern=r"^cancel unanswered id=.*ConnectionError", reason="a cancel that was due", after=DARK, a_time=10),
@@ -73,4 +75,10 @@ ALLOWED: Sequence[Allowed] = (
         a_time=30,
         within=10,
     ),
+)
+
+# On the recorded market alone: its recordings name no option of the last hours before its expiry, which nobody can price then. What is held
+# of one is settled; until then its conditions call once each cool-down of market time, for the ten hours of it.
+UNPRICED: Sequence[Allowed] = (
+    Allowed(pattern=r"cause=exit blind (limit|auto)_settled#", reason="the recording shows its options no more", a_day=80),
 )

@@ -568,6 +568,25 @@ def test_a_frame_that_comes_in_pieces_is_read_whole(venue: StreamVenue, ear: Ear
     assert ear.of(TickerPush)[0].mark == Decimal("1512.4")
 
 
+def test_what_was_heard_before_nobody_wanted_a_stream_does_not_make_it_old_when_it_is_wanted_again(
+    venue: StreamVenue, ear: Ear, streams: Desk
+) -> None:
+    made = streams(venue, ear)
+    made.follow([TICKER])
+    opened(ear)
+    for connection in list(venue._standing):
+        connection.send(json.dumps(A_TICKER))
+    eventually(lambda: ear.of(TickerPush))
+    heard = next(each for each in made.standing() if each.name == "options").heard_at
+    made.follow([])
+
+    made.follow([TICKER])
+
+    again = next(each for each in made.standing() if each.name == "options").heard_at
+    assert heard is not None
+    assert again is None or again > heard
+
+
 # ---- its end
 
 
