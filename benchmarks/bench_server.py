@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from auth import sign_request
+from clock import pause
 
 ROOT = Path(__file__).resolve().parent.parent
 DESKS = 8
@@ -77,7 +78,7 @@ def a_server(*arguments: str) -> Iterator[tuple[str, int, int]]:
             while not ready.exists():
                 if process.poll() is not None:
                     raise SystemExit("the exchange did not start")
-                time.sleep(0.02)
+                pause(0.02)
             url = urlsplit(json.loads(ready.read_text())["url"])
             assert url.hostname is not None and url.port is not None
             yield url.hostname, url.port, process.pid

@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from clock import pause
+
 ROOT = Path(__file__).resolve().parent.parent
 READY = "daemon ready"
 
@@ -34,7 +36,7 @@ def one_start(home: Path, env: dict[str, str]) -> tuple[float, float]:
         if READY in line:
             break
     ready = time.perf_counter() - began
-    time.sleep(2)
+    pause(2)
     pages = int(Path(f"/proc/{daemon.pid}/statm").read_text(encoding="ascii").split()[1])
     daemon.send_signal(signal.SIGINT)
     daemon.communicate(timeout=10)
@@ -54,7 +56,7 @@ def main() -> None:
             stdout=subprocess.DEVNULL,
         )
         while not ready_file.exists():
-            time.sleep(0.01)
+            pause(0.01)
         url = json.loads(ready_file.read_text(encoding="utf-8"))["url"]
         beside = {"COINCALL_BASE_URL": url, "COINCALL_WS_URL": url.replace("http", "ws")}
         for name, env in (("exchange listening", beside), ("embedded exchange", {})):

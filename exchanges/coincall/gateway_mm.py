@@ -74,11 +74,6 @@ class CoincallBatches:
     def __init__(self, client: CoincallClient, maker: CoincallMakerClient, clock: Clock) -> None:
         self._client, self._maker, self._clock = client, maker, clock
 
-    def submit_many(self, orders: Sequence[NewOrder], /) -> Sequence[str | VenueError]:
-        """Send orders as `send_many` does, and ask at once what it leaves open; what is open still is OutcomeUnknown."""
-        sent = self.send_many(orders)
-        return sent.outcomes if sent.ask is None else sent.ask()
-
     def send_many(self, orders: Sequence[NewOrder], /) -> BatchSent:
         """Send orders once; answers do not say whose they are, so that those of several orders mostly have to be asked about.
 

@@ -27,6 +27,7 @@ from workers import InlinePool
 
 from tests.contract.paper_server import Venue, a_venue, an_order, far_below
 from tests.fakes import FakeAlerts
+from tests.wire.coincall_builders import answered
 
 COUNTDOWN, MMP = "/open/futures/countdown/cancel", "/open/mmp"
 CREATE = "/open/option/order/create/v1"
@@ -147,7 +148,7 @@ def test_who_is_no_market_maker_finds_no_countdown_and_no_batch_and_may_not_be_p
     with pytest.raises(AuthenticationRejected, match="no market maker"):
         demo.countdown.set_countdown("BTC", LONG)
     with pytest.raises(AuthenticationRejected, match="no market maker"):
-        demo.batches.submit_many([demo.order()])
+        answered(demo.batches, [demo.order()])
     assert demo.open_ids() == set()
     assert venue.get(f"{MMP}/get-mmp-config/v1", indexName="BTCUSD")["msg"] == "not.allow"
     assert demo.code(lambda: demo.protection.protect("BTC", TERMS)) == 10001
@@ -165,7 +166,7 @@ def test_an_elapsed_countdown_cancels_all_and_bars_orders_until_it_is_set_anew(d
     desk.countdown.set_countdown("BTC", SHORT)
     desk.until(lambda: order not in desk.open_ids())
     assert desk.code(lambda: desk.client.create(desk.order())) == 10619
-    (refused,) = desk.batches.submit_many([desk.order()])
+    (refused,) = answered(desk.batches, [desk.order()])
     assert isinstance(refused, ExchangeRejected) and refused.code == 10619
     assert desk.countdown.reset_countdown(["BTC"]) == ()
     assert desk.code(lambda: desk.client.create(desk.order())) == 10619
@@ -296,7 +297,7 @@ def test_a_protection_that_strikes_takes_marked_orders_back_until_it_is_reset(de
 
 def test_a_batch_of_forty_with_refusals_is_told_apart_and_cancelled_whole(desk: Maker) -> None:
     orders = [desk.order("0.001" if number % 5 == 4 else "0.1") for number in range(40)]
-    outcomes = desk.batches.submit_many(orders)
+    outcomes = answered(desk.batches, orders)
     listed = {report.client_id: report.order_id for report in desk.orders.open_orders()}
     for order, outcome in zip(orders, outcomes, strict=True):
         if order.qty < Decimal("0.1"):
@@ -311,7 +312,7 @@ def test_a_batch_of_forty_with_refusals_is_told_apart_and_cancelled_whole(desk: 
 
 def test_orders_that_filled_at_once_are_told_apart_too(desk: Maker) -> None:
     orders = [desk.order("0.1"), desk.order("0.1", desk.ask + 100), desk.order("0.001")]
-    first, second, third = desk.batches.submit_many(orders)
+    first, second, third = answered(desk.batches, orders)
     assert desk.open_ids() == {first}
     assert isinstance(second, str) and desk.client.order_history().rows[0].order_id == second
     assert isinstance(third, SizeRejected)
@@ -319,7 +320,7 @@ def test_orders_that_filled_at_once_are_told_apart_too(desk: Maker) -> None:
 
 def test_forty_are_cancelled_in_one_request(desk: Maker) -> None:
     orders = [desk.order() for _ in range(40)]
-    assert all(isinstance(one, str) for one in desk.batches.submit_many(orders))
+    assert all(isinstance(one, str) for one in answered(desk.batches, orders))
     assert desk.batches.cancel_many([order.client_id for order in orders]) == (None,) * 40
     assert desk.open_ids() == set()
 

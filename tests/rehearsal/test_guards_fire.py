@@ -13,17 +13,14 @@ from pathlib import Path
 import pytest
 
 from clock import pause
-from control import Command, ControlBox, Verb
+from control import Verb
 from trade_lifecycle import TradeState
 
 from tests.rehearsal.abroad import CALL, PUT, QTY, Plan, World, a_world, breaches, left_over
+from tests.rehearsal.guard_stage import A_WHILE, CERTAIN, NEVER, a_stranger, arrived, opened, ordered, told
 from tests.rehearsal.other_exchange import NEW, SELL, Order
 from tests.rehearsal.other_server import Fault, Kind
 from tests.rehearsal.stage import LONG, until
-
-NEVER = "lambda account: False"
-CERTAIN = 5.5  # a difference is believed when two comparisons five seconds apart have seen it
-A_WHILE = 1.0  # how long a daemon is watched for what must not come
 
 
 @pytest.fixture
@@ -34,41 +31,11 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def arrived(world: World) -> int:
-    """Return how many orders have reached the exchange."""
-    return len(world.exchange.ledger.arrivals)
-
-
-def told(world: World, cause: str, within: float = LONG) -> str:
-    """Wait for the alert of a cause; return its line."""
-    return world.trader.hear(f"cause={cause}", within=within)[0]
-
-
 def said(world: World, *words: str) -> str:
     """Give the daemon a command as a person would; return what it answered."""
     answer = world.trader.ask(*words)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return answer.stdout
-
-
-def ordered(world: World, verb: Verb, target: str = "") -> str:
-    """Give it a command by the file that the command line would leave; return what it answered."""
-    box = ControlBox(world.trader.state)
-    answer = box.wait(box.put(Command(verb=verb, target=target)), LONG)
-    assert answer is not None
-    assert answer.done, answer.said
-    return answer.said
-
-
-def opened(world: World, plan: Plan) -> None:
-    """Start the daemon and wait until its trade is open."""
-    world.trader.begin(plan)
-    world.trader.hear("trade open id", within=LONG)
-
-
-def a_stranger(world: World) -> Order:
-    """Rest an order of somebody else's on the account."""
-    return world.exchange.foreign_order(CALL, SELL, Decimal("0.07"), Decimal(5000))
 
 
 # ---- what cannot be known
@@ -80,7 +47,7 @@ def test_an_account_that_cannot_be_read_stops_entries_and_is_told(world: World) 
     world.trader.begin(Plan())
 
     told(world, "account unknown")
-    assert arrived(world) == 0
+    assert len(arrived(world)) == 0
 
     world.server.faults.clear()
     world.trader.hear("trade closed", within=LONG)
@@ -93,7 +60,7 @@ def test_l38_an_index_of_an_hour_ago_is_told_and_nothing_is_opened_on_it(world: 
 
     assert "old by its own time" in told(world, "stale index")
     pause(A_WHILE)
-    assert arrived(world) == 0
+    assert len(arrived(world)) == 0
 
 
 def test_a_clock_that_is_off_and_an_order_that_the_venue_alters_are_told(world: World) -> None:
@@ -126,12 +93,12 @@ def test_an_order_that_the_venue_has_forgotten_is_told(world: World) -> None:
 
 def test_l29_a_disk_that_is_full_sends_nothing_and_goes_on_once_there_is_space(world: World) -> None:
     opened(world, Plan(hold=2))
-    before = arrived(world)
+    before = len(arrived(world))
     world.trader.limit_files_to((world.trader.state / "journal.db-wal").stat().st_size)
 
     told(world, "journal")
     pause(A_WHILE)
-    assert arrived(world) == before
+    assert len(arrived(world)) == before
 
     world.trader.limit_files_to(resource.RLIM_INFINITY)
     world.trader.hear("trade closed", within=LONG)
@@ -155,7 +122,7 @@ def test_l20_what_others_hold_is_named_left_alone_and_adopted_only_when_a_person
 
     assert "position of others" in ordered(world, Verb.RECONCILE)
     until(lambda: world.trader.ask(*wish).returncode == 0, "what adopting would do is shown, once the option is known to be listed", LONG)
-    assert (stranger.state, world.exchange.position(CALL), arrived(world)) == (NEW, Decimal("0.05"), 0)
+    assert (stranger.state, world.exchange.position(CALL), len(arrived(world))) == (NEW, Decimal("0.05"), 0)
     said(world, *wish, "--yes")
 
     world.trader.hear("trade closed", within=LONG)
@@ -166,13 +133,13 @@ def test_l20_what_others_hold_is_named_left_alone_and_adopted_only_when_a_person
 @pytest.mark.soak
 def test_a_holding_that_somebody_sells_from_under_a_trade_waits_for_a_person(world: World) -> None:
     opened(world, Plan(hold=600))
-    before = arrived(world)
+    before = len(arrived(world))
 
     world.exchange.foreign[CALL] = -QTY
 
     told(world, "quarantine", within=2 * LONG)
     assert {trade.state for trade in world.trader.trades()} == {TradeState.QUARANTINED}
-    assert arrived(world) == before
+    assert len(arrived(world)) == before
 
 
 # ---- a person's words
@@ -181,18 +148,18 @@ def test_a_holding_that_somebody_sells_from_under_a_trade_waits_for_a_person(wor
 def test_l50_the_kill_switch_shows_first_then_pulls_all_that_is_ours_and_says_flat_once_it_is(world: World) -> None:
     stranger = a_stranger(world)
     opened(world, Plan(hold=600, a_day=2))
-    before = arrived(world)
+    before = len(arrived(world))
 
     said(world, "--kill")
-    assert arrived(world) == before
+    assert len(arrived(world)) == before
     said(world, "--kill", "--yes")
 
     told(world, "kill switch flat")
     assert world.exchange.net(CALL) == world.exchange.net(PUT) == 0
     assert stranger.state == NEW
-    pulled = arrived(world)
+    pulled = len(arrived(world))
     pause(A_WHILE)
-    assert arrived(world) == pulled
+    assert len(arrived(world)) == pulled
     ordered(world, Verb.WITHDRAW_KILL)
     world.wait(lambda exchange: len(exchange.ledger.arrivals) > pulled, "it trades again")
     assert breaches(world) == []
@@ -207,24 +174,24 @@ def test_sigusr1_takes_back_what_rests_and_touches_nothing_else(world: World) ->
     os.kill(world.trader.pid, signal.SIGUSR1)
 
     told(world, "kill switch flat")
-    assert (world.exchange.working(), stranger.state, arrived(world)) == ([], NEW, 2)
+    assert (world.exchange.working(), stranger.state, len(arrived(world))) == ([], NEW, 2)
     assert world.trader.alive
     assert breaches(world) == []
 
 
 def test_halted_sends_nothing_reducing_only_leaves_and_active_trades_again(world: World) -> None:
     opened(world, Plan(hold=5, a_day=2))
-    before = arrived(world)
+    before = len(arrived(world))
 
     ordered(world, Verb.HALT)
     world.trader.hear("trade pending close", within=LONG)
     pause(A_WHILE)
-    assert arrived(world) == before
+    assert len(arrived(world)) == before
     ordered(world, Verb.REDUCE)
     world.trader.hear("trade closed", within=LONG)
-    closed = arrived(world)
+    closed = len(arrived(world))
     pause(A_WHILE)
-    assert arrived(world) == closed
+    assert len(arrived(world)) == closed
 
     ordered(world, Verb.ACTIVATE)
     world.wait(lambda exchange: len(exchange.ledger.arrivals) > closed, "it trades again")
@@ -234,7 +201,7 @@ def test_halted_sends_nothing_reducing_only_leaves_and_active_trades_again(world
 @pytest.mark.soak
 def test_a_trade_that_is_released_is_shown_first_and_then_nobodys_here(world: World) -> None:
     opened(world, Plan(hold=600))
-    before = arrived(world)
+    before = len(arrived(world))
 
     assert "nothing is done yet" in said(world, "--release", "1")
     assert [trade.active for trade in world.trader.trades()] == [True]
@@ -242,7 +209,7 @@ def test_a_trade_that_is_released_is_shown_first_and_then_nobodys_here(world: Wo
 
     assert [trade.active for trade in world.trader.trades()] == [False]
     assert world.trader.ask("--close", "1").returncode != 0
-    assert arrived(world) == before
+    assert len(arrived(world)) == before
     assert world.exchange.net(CALL) == QTY
 
 
@@ -267,8 +234,8 @@ def test_margin_levels_are_told_and_beyond_the_last_nothing_is_opened(world: Wor
     with world.exchange.lock:
         world.exchange.cash = Decimal(700)
     world.trader.hear("reducing")
-    before = arrived(world)
+    before = len(arrived(world))
     ordered(world, Verb.CLOSE, "1")
 
-    until(lambda: arrived(world) == before + 2, "a close is not refused", LONG)
+    until(lambda: len(arrived(world)) == before + 2, "a close is not refused", LONG)
     assert breaches(world, side=2) == []

@@ -1,7 +1,7 @@
 """What the wire tests share: a client with a quiet pause and a still clock, orders of ours, and answers as the venue writes them."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,7 +26,9 @@ from domain import (
     RFQStatus,
     Side,
 )
+from errors import VenueError
 from exchanges.coincall.client import CoincallClient
+from exchanges.coincall.gateway_mm import CoincallBatches
 from exchanges.coincall.transport import Transport
 
 HOST = "https://api.coincall.test"
@@ -231,3 +233,9 @@ def form_of(request: requests.PreparedRequest) -> dict[str, str]:
     """Return the decoded fields of a form that a request carries."""
     body = request.body or b""
     return dict(parse_qsl(body if isinstance(body, str) else bytes(body).decode(), strict_parsing=bool(body)))
+
+
+def answered(batches: CoincallBatches, orders: Sequence[NewOrder]) -> Sequence[str | VenueError]:
+    """Send a batch, and ask at once what its answer leaves open."""
+    sent = batches.send_many(orders)
+    return sent.outcomes if sent.ask is None else sent.ask()

@@ -35,7 +35,7 @@ from exchanges.coincall.wire import encode_client_id
 from exchanges.coincall.wire_account import BatchAnswer
 from exchanges.coincall.wire_mm import Countdown, ProtectionTerms
 
-from tests.wire.coincall_builders import HOST, NOW, a_client_id, a_desk, a_page, an_order, an_order_row, answer, query_of
+from tests.wire.coincall_builders import HOST, NOW, a_client_id, a_desk, a_page, an_order, an_order_row, answer, answered, query_of
 
 COUNTDOWN = f"{HOST}/open/futures/countdown/cancel"
 MMP = f"{HOST}/open/mmp"
@@ -239,7 +239,7 @@ def told(outcome: Outcome) -> object:
 @responses.activate
 def test_a_batch_of_one_needs_no_question() -> None:
     responses.post(CREATE_MANY, body=answer(f"[{a_row(0, 900)}]"))
-    assert batches().submit_many(orders(1)) == ("900",)
+    assert answered(batches(), orders(1)) == ("900",)
     assert len(responses.calls) == 1
 
 
@@ -251,7 +251,7 @@ def test_rows_in_another_order_are_given_to_their_orders_by_asking_the_venue() -
     old = [an_order_row(encode_client_id(wanted[2].client_id), order_id=902)]
     responses.get(PENDING, body=a_page(*rows, end='"pageTotal":1,"total":1'))
     responses.get(HISTORY, body=a_page(*old))
-    assert [told(one) for one in batches().submit_many(wanted)] == ["900", SizeRejected, "902"]
+    assert [told(one) for one in answered(batches(), wanted)] == ["900", SizeRejected, "902"]
     assert query_of(responses.calls[2].request)["startTime"] == str(int((NOW - MINUTE).timestamp() * 1000))
 
 
@@ -261,14 +261,14 @@ def test_what_the_lists_do_not_show_stays_unknown() -> None:
     wanted = orders(3)
     responses.get(PENDING, body=a_page(an_order_row(encode_client_id(wanted[1].client_id), order_id=902), end='"pageTotal":1,"total":1'))
     responses.get(HISTORY, body=a_page())
-    assert [told(one) for one in batches().submit_many(wanted)] == [OutcomeUnknown, "902", OutcomeUnknown]
+    assert [told(one) for one in answered(batches(), wanted)] == [OutcomeUnknown, "902", OutcomeUnknown]
 
 
 @responses.activate
 def test_a_venue_that_does_not_answer_the_question_leaves_all_unknown() -> None:
     responses.post(CREATE_MANY, body=answer(f"[{a_row(0, 902)},{a_row(0, 900)}]"))
     responses.get(PENDING, body=answer(code="10553"))
-    assert [told(one) for one in batches().submit_many(orders(2))] == [OutcomeUnknown, OutcomeUnknown]
+    assert [told(one) for one in answered(batches(), orders(2))] == [OutcomeUnknown, OutcomeUnknown]
 
 
 @responses.activate
@@ -287,14 +287,14 @@ def test_a_venue_that_does_not_answer_the_question_leaves_all_unknown() -> None:
 def test_what_holds_for_every_row_holds_for_every_order(rows: list[str], expected: type[VenueError]) -> None:
     responses.post(CREATE_MANY, body=answer(f"[{','.join(rows)}]"))
     responses.get(PENDING, body=a_page(end='"pageTotal":0,"total":0'))
-    assert [told(one) for one in batches().submit_many(orders(2))] == [expected, expected]
+    assert [told(one) for one in answered(batches(), orders(2))] == [expected, expected]
 
 
 @responses.activate
 def test_a_batch_without_the_grant_is_refused_and_nothing_happened() -> None:
     responses.post(CREATE_MANY, status=404, body="Not Found")
     with pytest.raises(AuthenticationRejected):
-        batches().submit_many(orders(2))
+        answered(batches(), orders(2))
     assert len(responses.calls) == 1
 
 
@@ -303,14 +303,14 @@ def test_a_batch_without_the_grant_is_refused_and_nothing_happened() -> None:
 def test_l05_a_batch_whose_answer_is_lost_is_unknown_and_is_not_sent_again(lost: Exception) -> None:
     responses.post(CREATE_MANY, body=lost)
     with pytest.raises(OutcomeUnknown):
-        batches().submit_many(orders(2))
+        answered(batches(), orders(2))
     assert len(responses.calls) == 1
 
 
 def test_an_id_given_twice_and_a_batch_too_large_are_not_sent() -> None:
     for wrong in ([an_order(), an_order()], orders(41), []):
         with pytest.raises(ValueError, match=r".+"):
-            batches().submit_many(wrong)
+            answered(batches(), wrong)
 
 
 @responses.activate
