@@ -109,6 +109,21 @@ def test_a_chain_that_cannot_be_had_is_named_stale_its_exit_is_blind_and_the_tra
         assert (breaches(world), left_over(world)) == ([], [])
 
 
+@pytest.mark.soak  # every worker that reads prices must have been caught
+def test_a_chain_that_cannot_be_had_keeps_no_order_and_no_account_from_being_asked_about(tmp_path: Path) -> None:
+    with a_world(tmp_path, TRADER_STREAMS="off", TRADER_IO_WORKERS="1") as world:
+        world.trader.begin(Plan(patience=300))
+        world.wait(lambda exchange: len(exchange.working()) == 2, "both legs rest")
+
+        unavailable(world, "option/get/v1")
+        told(world, "stale chain")
+        world.exchange.fill(CALL)
+
+        world.trader.hear(f"{CALL} @", times=2, within=SOON)  # sent, and filled
+        assert world.trader.lines("cause=stale account") == []
+        assert breaches(world) == []
+
+
 # ---- prices that stand still though their time goes on
 
 
