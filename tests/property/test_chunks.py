@@ -12,6 +12,7 @@ from chunking import ChunkPlan, Wish, chunk_plan, smallest_order
 from domain import ZERO, LeggingPolicy, QuotingStrategy, Side, SmartExecConfig
 from errors import ExchangeUnavailable, InsufficientMargin, JournalError, RateLimited
 from execution import Progress
+from multileg_orderbook import SmartExecResult
 
 from tests.fakes import a_plan, an_option
 from tests.unit.smart_builders import HIGH, LOW, MID, Bench, opened
@@ -161,6 +162,23 @@ def never_too_much(bench: Bench) -> None:
 
 def to_the_end(bench: Bench, steps: list[tuple[str, int, int]]) -> None:
     """Let all of it happen, then time pass without faults until it ends; compare every number with the venue's."""
+    troubled(bench, steps)
+    bench.venue.heal()
+    bench.journal.fail_next = 0
+    result = bench.finish(seconds=3000)
+    never_too_much(bench)
+    assert len(set(bench.moves)) == len(bench.moves), "a stage was begun twice"
+    for index in range(len(result.legs)):
+        leg_as_the_venue_has_it(bench, result, index)
+    assert result.success is all(leg.filled >= leg.wanted for leg in result.legs)
+    assert result.chunks_completed == sum(chunk.is_filled for chunk in result.chunks)
+    assert bool(result.reason) is not result.success
+    assert bench.resting() == []
+    event(f"{'close' if bench.purpose.reduces else 'open'}: {'done' if result.success else 'ended short'}")
+
+
+def troubled(bench: Bench, steps: list[tuple[str, int, int]]) -> None:
+    """Let it all happen, one after the other, with the seconds that follow each."""
     progress = Progress.WORKING
     stages: list[tuple[int, str]] = []
     for what, which, seconds in steps:
@@ -171,23 +189,17 @@ def to_the_end(bench: Bench, steps: list[tuple[str, int, int]]) -> None:
             never_too_much(bench)
             assert bench.moves[: len(stages)] == stages, "it went back"
             stages = bench.moves
-    bench.venue.heal()
-    bench.journal.fail_next = 0
-    result = bench.finish(seconds=3000)
-    never_too_much(bench)
-    assert len(set(bench.moves)) == len(bench.moves), "a stage was begun twice"
-    for index, leg in enumerate(result.legs):
-        late = bench.late.get((index, bench.purpose), ZERO)
-        assert bench.traded(index) - late <= leg.filled <= bench.traded(index)  # of a late fill nobody may have told yet
-        rows = [(row.qty, row.price) for row in bench.venue.rows if owner(bench, row.order_id, index)]
-        average = None if leg.filled == 0 else sum((qty * price for qty, price in rows), ZERO) / leg.filled
-        assert late > 0 or leg.average_price == average
-        assert sum((chunk.legs[index].filled_qty for chunk in result.chunks), ZERO) == leg.filled
-    assert result.success is all(leg.filled >= leg.wanted for leg in result.legs)
-    assert result.chunks_completed == sum(chunk.is_filled for chunk in result.chunks)
-    assert bool(result.reason) is not result.success
-    assert bench.resting() == []
-    event(f"{'close' if bench.purpose.reduces else 'open'}: {'done' if result.success else 'ended short'}")
+
+
+def leg_as_the_venue_has_it(bench: Bench, result: SmartExecResult, index: int) -> None:
+    """One leg's amount, average and chunks are those of the venue's rows, but for what nobody may have told yet."""
+    leg = result.legs[index]
+    late = bench.late.get((index, bench.purpose), ZERO)
+    assert bench.traded(index) - late <= leg.filled <= bench.traded(index)
+    rows = [(row.qty, row.price) for row in bench.venue.rows if owner(bench, row.order_id, index)]
+    average = None if leg.filled == 0 else sum((qty * price for qty, price in rows), ZERO) / leg.filled
+    assert late > 0 or leg.average_price == average
+    assert sum((chunk.legs[index].filled_qty for chunk in result.chunks), ZERO) == leg.filled
 
 
 def stepped(bench: Bench) -> Progress:

@@ -347,27 +347,38 @@ class FaultProxy:
         while True:
             frame = await _frame(source)
             await self._stalled()
-            data = not any(word in frame for word in _ALIVE)
-            if data and time.monotonic() < self.wire.silent_until:
-                self.frames["silent"] += 1
-                continue
-            if data and self.wire.cut > 0:
-                self.wire.cut -= 1
-                self.frames["cut"] += 1
-                writer.write(frame[: len(frame) // 2])
-                await writer.drain()
-                return
-            if data and self.wire.swapped > 0 and not held:
-                self.wire.swapped -= 1
-                self.frames["swapped"] += 1
-                held = frame
-                continue
-            twice = data and self.wire.doubled > 0
-            self.wire.doubled -= twice
-            self.frames["doubled"] += twice
-            writer.write(frame * 2 + held if twice else frame + held)
+            fate = None if any(word in frame for word in _ALIVE) else self._fate(holds=bool(held))
+            if fate is not None:
+                self.frames[fate] += 1
+            match fate:
+                case "silent":
+                    continue
+                case "swapped":
+                    held = frame
+                    continue
+                case "cut":
+                    writer.write(frame[: len(frame) // 2])
+                    await writer.drain()
+                    return
+                case _:
+                    writer.write(frame * (2 if fate == "doubled" else 1) + held)
             held = b""
             await writer.drain()
+
+    def _fate(self, *, holds: bool) -> str | None:
+        """Say what becomes of a push; None: nothing. `holds`: another one waits for it already."""
+        if time.monotonic() < self.wire.silent_until:
+            return "silent"
+        if self.wire.cut > 0:
+            self.wire.cut -= 1
+            return "cut"
+        if self.wire.swapped > 0 and not holds:
+            self.wire.swapped -= 1
+            return "swapped"
+        if self.wire.doubled > 0:
+            self.wire.doubled -= 1
+            return "doubled"
+        return None
 
     async def _stalled(self) -> None:
         while time.monotonic() < self.wire.stalled_until:
