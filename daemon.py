@@ -213,8 +213,13 @@ class Daemon:
         account = self._context.monitor.snapshot()
         try:
             if account.valid and account.equity is not None:
-                margin, unrealized = account.available_margin, account.unrealized
-                marked = AccountMarked(at=account.now, equity=account.equity, available_margin=margin, unrealized=unrealized)
+                marked = AccountMarked(
+                    at=account.now,
+                    equity=account.equity,
+                    available_margin=account.available_margin,
+                    maintenance_margin=account.maintenance_margin,
+                    unrealized=account.unrealized,
+                )
                 self._context.opened.journal.append(marked)
             for runner in self._context.runners:
                 runner.flush_refusals()

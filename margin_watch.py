@@ -32,10 +32,9 @@ def margin_levels(pcts: Sequence[Decimal]) -> tuple[MarginLevel, ...]:
     return tuple(MarginLevel(pct=pct, severity=ranks.get(place, Severity.INFO)) for place, pct in enumerate(sorted(pcts)))
 
 
-def margin_pct(account: AccountSnapshot) -> Decimal | None:
+def margin_pct(equity: Decimal | None, needed: Decimal | None) -> Decimal | None:
     """Return the maintenance margin in per cent of equity; infinite where nothing is left to carry it, None where one is unknown."""
-    equity, needed = account.equity, account.maintenance_margin
-    if not account.valid or equity is None or needed is None:
+    if equity is None or needed is None:
         return None
     if equity <= 0:
         return Decimal("Infinity")
@@ -54,7 +53,7 @@ class MarginWatch:
     def look(self, account: AccountSnapshot) -> None:
         """Judge the margin once: tell what was crossed, and hold or release the account."""
         self._look_at_available(account)
-        pct = margin_pct(account)
+        pct = margin_pct(account.equity, account.maintenance_margin) if account.valid else None
         if pct is None:
             self._not_judged(account)
             return

@@ -21,6 +21,7 @@ from events import (
     TradeEvent,
 )
 from kill_switch import ARMED_FOR
+from margin_watch import margin_pct
 from order_ledger import OrderLedger, OrderRecord
 from ports import JournalWriter
 from strategy import StrategyStatistics
@@ -149,6 +150,7 @@ def _account_lines(status: Status) -> Iterator[str]:
     if status.account is not None:
         account = status.account
         yield f"account     equity {_usd(account.equity)}, available {_usd(account.available_margin)} at {_time(account.at)}"
+        yield f"  margin    {_margin(account)}; not realized {_usd(account.unrealized)}"
     for held in status.holding:
         yield f"state       {held.state} since {_time(held.at)} by {held.cause or held.by}: {held.reason}"
     for found in status.differences:
@@ -203,6 +205,12 @@ def _order_lines(orders: Sequence[OrderRecord]) -> Iterator[str]:
         what = f"{new.side.name.lower()} {new.qty} {new.instrument.symbol} @ {new.price}"
         yield f"  {order.client_id} {what}, filled {order.booked}, since {_time(order.sent_at)}"
     yield ""
+
+
+def _margin(account: AccountMarked) -> str:
+    pct = margin_pct(account.equity, account.maintenance_margin)
+    share = "share of equity unknown" if pct is None else f"{pct:.1f} % of equity" if pct.is_finite() else "and no equity to carry it"
+    return f"maintenance {_usd(account.maintenance_margin)}, {share}"
 
 
 def _usd(amount: Decimal | None) -> str:

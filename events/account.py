@@ -23,10 +23,11 @@ class EntriesRefused(Event, frozen=True, kw_only=True):
 
 
 class AccountMarked(Event, frozen=True, kw_only=True):
-    """What the account was worth, USD."""
+    """What the account was worth and what its positions bind, USD; None where the venue did not say."""
 
     equity: Decimal
     available_margin: Decimal | None = None
+    maintenance_margin: Decimal | None = None
     unrealized: Decimal | None = None
 
 

@@ -13,7 +13,7 @@ from clock import SimulatedClock, wall_now
 from config import Settings
 from control import Command, ControlBox, Verb
 from domain import KillStage, Severity
-from events import AlertRaised, AnyEvent, KillSwitchMoved, OrderIntended
+from events import AccountMarked, AlertRaised, AnyEvent, KillSwitchMoved, OrderIntended
 from journal import JournalReader, open_journal
 from scripting import home_of
 from status import lines_of, status_of
@@ -180,6 +180,23 @@ def test_the_status_tells_how_the_kill_switch_stands(stage: KillStage, minutes: 
 
     found = next((line for line in lines if line.startswith("kill switch")), None)
     assert (found is None) if said is None else (found or "").startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("equity", "bound", "said"),
+    [
+        ("1000", "123.4", "maintenance 123.40 USD, 12.3 % of equity; not realized -7.00 USD"),
+        ("1000", "0", "maintenance 0.00 USD, 0.0 % of equity; not realized -7.00 USD"),
+        ("1000", None, "maintenance unknown, share of equity unknown; not realized -7.00 USD"),
+        ("0", "5", "maintenance 5.00 USD, and no equity to carry it; not realized -7.00 USD"),
+    ],
+)
+def test_the_status_tells_what_of_the_equity_is_bound(equity: str, bound: str | None, said: str) -> None:
+    needed = None if bound is None else Decimal(bound)
+
+    marked = AccountMarked(at=NOON, equity=Decimal(equity), maintenance_margin=needed, unrealized=Decimal(-7))
+
+    assert f"  margin    {said}" in page(marked)
 
 
 def test_the_status_tells_why_a_person_must_look() -> None:

@@ -196,9 +196,18 @@ def test_no_equity_left_is_beyond_every_level(equity: str) -> None:
 
 
 def test_a_margin_of_zero_is_known_and_well() -> None:
-    assert margin_pct(margined("0")) == 0
-    assert margin_pct(replace(margined("10"), valid=False)) is None
-    assert margin_pct(margined(None)) is None
+    assert margin_pct(Decimal(1000), Decimal(0)) == 0
+    assert margin_pct(Decimal(1000), None) is None
+    assert margin_pct(None, Decimal(10)) is None
+
+
+def test_numbers_of_an_account_that_is_not_valid_are_not_judged() -> None:
+    room = Room()
+
+    room.watch.look(replace(margined("95"), valid=False))
+
+    assert room.told == []
+    assert room.states.state is not R
 
 
 def test_available_margin_below_zero_is_told_once_until_it_is_back() -> None:
