@@ -4,7 +4,7 @@ An input beyond its limit is unknown, not old: trades do not begin, what is held
 it is and how old. Whoever fills the table says where each input's own time is read; nothing here makes a time up.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -34,7 +34,7 @@ class Input:
     """One input: its name, how old it may be by its own time, where that time is read (None: never told), what stops, how to refetch.
 
     `kind` groups inputs for alerts: chains of ten expiries that stop together call a person once. One that goes stale with the account
-    (`_EXPLAINED`) is logged at once and calls only where the account is fresh: a venue that is silent is one thing to be told of.
+    is logged at once and calls only where the account is fresh (`_ALONE_FOR`): a venue that is silent is one thing to be told of.
     """
 
     name: str
@@ -73,9 +73,10 @@ class _State:
     told_at: datetime | None = None
 
 
-# By kind, what is asked for of a venue less often than the account: it goes stale with it, a few seconds before or after, when nothing is
-# answered any more. It is news of its own only once it has stayed stale beside a fresh account for this part of its limit.
-ACCOUNT, _EXPLAINED, _ALONE_FOR = "account", frozenset({"chain", "book"}), 0.5
+# Where a venue answers nothing any more all goes stale with the account, a few seconds before or after; what is asked for less often
+# later. It is news of its own only once it has stayed stale beside a fresh account for this part of its limit.
+ACCOUNT = "account"
+_ALONE_FOR: Mapping[Stops, float] = {Stops.ENTRIES: 0.2, Stops.WHO_ASKS: 0.5, Stops.NOTHING: 0.5}
 
 Table = Callable[[], Iterable[Input]]
 
@@ -145,11 +146,11 @@ class Freshness:
 
     def _explained(self, each: Input, state: _State, now: datetime) -> bool:
         """Tell whether the account's being stale says all that a person must know of this input, or soon may."""
-        if each.group not in _EXPLAINED:
+        if each.group == ACCOUNT:
             return False
         if state.alone_since is None or self._account_stale:
             state.alone_since = now
-        return self._account_stale or now - state.alone_since < each.limit * _ALONE_FOR
+        return self._account_stale or now - state.alone_since < each.limit * _ALONE_FOR[each.stops]
 
     def _lift(self, name: str) -> None:
         if self._stops.pop(name, None) is Stops.ENTRIES:
