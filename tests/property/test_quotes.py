@@ -12,7 +12,8 @@ from domain.quoting import QuoteLimits, QuotingPolicy, RequestFilter, Width
 from errors import ExchangeUnavailable
 from trade_lifecycle import TradeState
 
-from tests.unit.maker_fakes import CALL, EXISTS, HIGH, PUT, MakerHouse, a_leg
+from tests.unit.maker_house import PUT, MakerHouse
+from tests.unit.maker_venue import CALL, EXISTS, HIGH, a_leg
 
 POLICY = QuotingPolicy(
     name="maker",

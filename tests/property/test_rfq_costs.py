@@ -15,7 +15,8 @@ from execution import Progress, Scene, book_cost
 from quote_gate import Judged, good_enough, improvement_pct, judge
 
 from tests.fakes import EXPIRY, SECOND, START, a_plan, a_quote, a_trade, an_account, an_option
-from tests.unit.rfq_fakes import STALE, Maker, RFQHouse
+from tests.unit.rfq_house import RFQHouse
+from tests.unit.rfq_venue import STALE, Maker
 
 PRICE = st.integers(1, 4000).map(lambda halves: Decimal(halves) / 2)
 QTY = st.integers(1, 500).map(lambda lots: Decimal(lots) / 100)

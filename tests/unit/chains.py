@@ -6,7 +6,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from statistics import NormalDist
 
+import pytest
+
 from domain import Chain, Greeks, Number, Option, OptionType, Quote, decimal_of
+from errors import NoMatchingInstrument
+from option_selection import LegSpec, resolve_legs
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 DAYS = (1, 7, 8, 28)  # expiries at 08:00 UTC: 21, 27, 28 March, 17 April
@@ -62,3 +66,9 @@ def a_chain(
         )
         quotes = (a_quote(option, at=at) for option in options)
     return Chain(underlying, at, None if index is None else decimal_of(index), tuple(quotes))
+
+
+def refusal(*specs: LegSpec, chain: Chain | None = None, now: datetime = NOW) -> str:
+    with pytest.raises(NoMatchingInstrument) as refused:
+        resolve_legs(specs, a_chain() if chain is None else chain, now)
+    return str(refused.value)

@@ -33,6 +33,7 @@ from events import (
     RFQQuoted,
     TradeCreated,
 )
+from execution_quality import ExecutionQuality, QualityBook
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MARCH, APRIL = datetime(2026, 3, 28, 8, tzinfo=UTC), datetime(2026, 4, 25, 8, tzinfo=UTC)
@@ -226,3 +227,19 @@ def an_execution(
             a_fill(index, leg, price, attempt=run, purpose=purpose, trade=trade, at=at + 5, fee=fee),
         ]
     return [*events, an_end(run, purpose, trade, at + 60)]
+
+
+def of(*values: object) -> tuple[object, ...]:
+    """Return numbers side by side, to be compared with plain ones."""
+    return values
+
+
+def measured(*events: AnyEvent) -> ExecutionQuality:
+    [quality] = QualityBook(events).all()
+    return quality
+
+
+def a_whole(
+    legs: Sequence[LegPlan], books: Sequence[tuple[str | None, str | None]], prices: Sequence[str], fee: str = "0"
+) -> ExecutionQuality:
+    return measured(a_birth(legs), *an_execution(legs, books, prices, fee=fee))

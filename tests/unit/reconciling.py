@@ -153,3 +153,16 @@ class SharedHouse(House):
     def ended(self, kind: Difference) -> list[DifferenceEnded]:
         """What was journalled as over."""
         return [event for event in self.journal.events if isinstance(event, DifferenceEnded) and event.kind is kind]
+
+
+def journal_of(events: object) -> FakeJournal:
+    journal = FakeJournal()
+    journal.events = list(events)  # type: ignore[call-overload]
+    return journal
+
+
+def a_quoted_house() -> SharedHouse:
+    """A house at whose venue the option is quoted."""
+    house = SharedHouse()
+    house.show()
+    return house

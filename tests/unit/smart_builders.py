@@ -36,6 +36,7 @@ EXAMPLE = SmartExecConfig(
     aggressive_wait_seconds=5.0,
     aggressive_retry_pause=1.0,
 )
+SINGLE = replace(EXAMPLE, chunk_count=1)
 
 
 class Bench:

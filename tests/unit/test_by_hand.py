@@ -14,7 +14,7 @@ from events import LegAdopted, TradeCreated, TradeHandedOver
 from trade_lifecycle import TradeState
 
 from tests.fakes import EXPIRY, a_plan, an_option, venue_holds
-from tests.unit.reconciling import SharedHouse
+from tests.unit.reconciling import SharedHouse, a_quoted_house
 
 S = TradeState
 CALL = an_option()
@@ -22,9 +22,7 @@ CALL = an_option()
 
 @pytest.fixture
 def house() -> SharedHouse:
-    house = SharedHouse()
-    house.show()
-    return house
+    return a_quoted_house()
 
 
 def leave_when(wanted: bool) -> ExitCondition:

@@ -12,7 +12,7 @@ from errors import AuthenticationRejected, ExchangeRejected, ExchangeUnavailable
 from workers import Inbox, InlinePool
 
 from tests.fakes import START, FakeAlerts
-from tests.unit.rfq_fakes import Pool
+from tests.unit.rfq_house import Pool
 
 SPAN = timedelta(seconds=60)
 NOT_ALLOWED = AuthenticationRejected("fake", "countdown", "no market maker")

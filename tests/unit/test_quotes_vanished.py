@@ -5,7 +5,7 @@ from decimal import Decimal
 from domain.quoting import QuotingPolicy, Width
 from events import BlockQuoteEnded
 
-from tests.unit.maker_fakes import MakerHouse
+from tests.unit.maker_house import MakerHouse
 
 
 def test_a_quote_that_the_venue_took_and_does_not_know_any_more_calls_a_person_and_is_given_up_late() -> None:

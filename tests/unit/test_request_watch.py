@@ -17,18 +17,15 @@ from request_watch import Looking, RequestWatch
 from rfq_story import Story, stories, terms
 
 from tests.fakes import START, a_plan, an_option
-from tests.unit.rfq_fakes import FakeRFQVenue, Maker, RFQHouse
+from tests.unit.rfq_house import RFQHouse
+from tests.unit.rfq_stories import go
+from tests.unit.rfq_venue import FakeRFQVenue, Maker
 
 BUY_CALL = a_plan(an_option(70000), Side.BUY)
 SENT = RFQSent(at=START, trade=1, run=1, purpose=Purpose.OPEN)
 LEGS = (OptionLeg(instrument=an_option(70000), side=Side.BUY, qty=Decimal(1)),)
 LOST = OutcomeUnknown("fake", "create", "read timed out")
 C, A = RFQStatus.CANCELLED, RFQStatus.ACTIVE
-
-
-def go(house: RFQHouse, seconds: int) -> None:
-    for _ in range(seconds):
-        house.look()
 
 
 def a_loss(*legs: LegPlan) -> RFQHouse:

@@ -1,14 +1,17 @@
 """A scripted market with blocks in it: a taker, makers that are accounts, and two legs large enough for the venue's minimum."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+import pytest
+
 from domain import Greeks, Side
 from paper.block_rows import BlockQuoteRow, RequestRow, StatedLeg
 from paper.engine import Engine
-from paper.rules import BlockRules, Rules
+from paper.rules import BlockRules, Refused, Rules
 
 from tests.unit.paper.engine_market import ALICE, BOB, CALL, PUT, START, D, ScriptedFeed, an_engine, levels
 
@@ -50,3 +53,7 @@ def a_quote_on(
 def lots_of(engine: Engine, user: int, symbol: str = CALL.symbol) -> int:
     holding = engine.accounts[user].holdings.get(symbol)
     return 0 if holding is None else holding.lots
+
+
+def refused_with(code: int) -> AbstractContextManager[object]:
+    return pytest.raises(Refused, match=f"^{code} ")

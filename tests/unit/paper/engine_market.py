@@ -1,14 +1,17 @@
 """A scripted market for tests of the engine: one BTC index, options quoted as the test says, orders of others as the test says."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from domain import Greeks, Level, Option, OptionType, OrderType, Side, TimeInForce
 from paper.engine import Engine
 from paper.market import Flow, IndexView, OptionView
-from paper.rules import OrderRequest, Rules, Stp
+from paper.rows import OrderRow
+from paper.rules import OrderRequest, Refused, Rules, Stp
 
 D = Decimal
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -127,3 +130,20 @@ def a_request(
         reduce_only=reduce_only,
         slippage=None if slippage is None else D(slippage),
     )
+
+
+def order(engine: Engine, order_id: int, user: int = ALICE) -> OrderRow:
+    return engine.reports.order(user, order_id=order_id)
+
+
+def refused(act: Callable[[], object]) -> int:
+    with pytest.raises(Refused) as caught:
+        act()
+    return caught.value.code
+
+
+def a_call_feed(bids: tuple[Level, ...], asks: tuple[Level, ...]) -> ScriptedFeed:
+    """A market in which the call is quoted so from the start."""
+    feed = ScriptedFeed()
+    feed.quote(CALL, START, bids, asks)
+    return feed

@@ -9,7 +9,7 @@ from paper.countdown import Product
 from paper.engine import Engine
 from paper.rules import Faults, OrderState, Refused
 
-from tests.unit.paper.engine_market import ALICE, BOB, CALL, PUT, SECOND, START, ScriptedFeed, a_request, an_engine, levels
+from tests.unit.paper.engine_market import ALICE, BOB, CALL, PUT, SECOND, START, ScriptedFeed, a_call_feed, a_request, an_engine, levels
 
 OPTIONS, BTC = Product.OPTIONS, "BTCUSD"
 MINUTE = timedelta(minutes=1)
@@ -17,9 +17,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def feed() -> ScriptedFeed:
-    feed = ScriptedFeed()
-    feed.quote(CALL, START, levels(("1490", "1")), levels(("1510", "1")))
-    return feed
+    return a_call_feed(levels(("1490", "1")), levels(("1510", "1")))
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from tests.unit.paper.engine_market import (
     START,
     D,
     ScriptedFeed,
+    a_call_feed,
     a_request,
     an_engine,
     an_option,
@@ -31,14 +32,12 @@ from tests.unit.paper.engine_market import (
 )
 
 BUY, SELL = Side.BUY, Side.SELL
-CASES = Path("/work/shared/data/reference_margin_liquidation/option_margin_cases_computed.csv")
+CASES = Path(__file__).resolve().parents[3] / "../shared/data/reference_margin_liquidation/option_margin_cases_computed.csv"
 
 
 @pytest.fixture
 def feed() -> ScriptedFeed:
-    feed = ScriptedFeed()
-    feed.quote(CALL, START, levels(("1490", "9")), levels(("1510", "9")))
-    return feed
+    return a_call_feed(levels(("1490", "9")), levels(("1510", "9")))
 
 
 @pytest.fixture
