@@ -19,6 +19,14 @@ from auth import sign_request, websocket_query
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY, SECRET = "paper-demo-key", "paper-demo-secret"
+ORDER = "/open/option/order"
+CREATE, CANCEL, SINGLE = f"{ORDER}/create/v1", f"{ORDER}/cancel/v1", f"{ORDER}/singleQuery/v1"
+AT = "/open/option/blocktrade"
+DEMO = f"--account=demo:{KEY}:{SECRET}"
+DESK = ("--account=desk:desk-key:desk-secret:5000", "--account=desk/hedge:hedge-key:hedge-secret:100")
+ACCOUNTS = (f"{DEMO}:1000000", "--account=mm:mm-key:mm-secret:1000000", "--account=mm2:mm2-key:mm2-secret:1000000")
+MAKERS = ("--market-maker=mm", "--market-maker=mm2", "--no-makers")
+OTHERS = ("--account=a:a+key/1=:a-secret:1000000", "--account=idle:idle-key:idle-secret")
 
 
 @dataclass
@@ -58,7 +66,7 @@ class Venue:
     def a_resting_order(self, **changed: Any) -> int:
         """The number of an order that does not trade at once."""
         option = self.an_option()
-        answer = self.post("/open/option/order/create/v1", **an_order(option["symbol"], far_below(option["bid"]), **changed))
+        answer = self.post(CREATE, **an_order(option["symbol"], far_below(option["bid"]), **changed))
         assert answer["code"] == 0, answer
         return int(answer["data"])
 

@@ -25,12 +25,11 @@ from exchanges.coincall.transport import Transport
 from exchanges.coincall.wire_mm import Countdown, ProtectionTerms
 from workers import InlinePool
 
-from tests.contract.paper_server import Venue, a_venue, an_order, far_below
+from tests.contract.paper_server import CREATE, Venue, a_venue, an_order, far_below
 from tests.fakes import FakeAlerts
 from tests.wire.coincall_builders import answered
 
 COUNTDOWN, MMP = "/open/futures/countdown/cancel", "/open/mmp"
-CREATE = "/open/option/order/create/v1"
 ACCOUNTS = (
     "--account=demo:paper-demo-key:paper-demo-secret",
     "--account=desk:desk-key:desk-secret:5000000",

@@ -16,15 +16,13 @@ import requests
 
 from auth import sign_request
 
-from tests.contract.paper_server import KEY, SECRET, Venue, a_venue
+from tests.contract.paper_server import ACCOUNTS, AT, Venue, a_venue
 
-AT = "/open/option/blocktrade"
 REQUEST, CANCEL, ACCEPT = f"{AT}/request/create/v1", f"{AT}/request/cancel/v1", f"{AT}/request/accept/v1"
 RECEIVED, LIST = f"{AT}/request/getQuotesReceived/v1", f"{AT}/rfqList/v1"
 QUOTE, QUOTE_CANCEL, QUOTE_CANCEL_ALL = f"{AT}/quote/create/v1", f"{AT}/quote/cancel/v1", f"{AT}/quote/cancel-all/v1"
 MINE = f"{AT}/list-quote/v1"
 LEGS, PRIVATE, PUBLIC = f"{AT}/orderList/v1", f"{AT}/trade-detail/private/v1", f"{AT}/trade-detail/public/v1"
-ACCOUNTS = (f"--account=demo:{KEY}:{SECRET}:1000000", "--account=mm:mm-key:mm-secret:1000000", "--account=mm2:mm2-key:mm2-secret:1000000")
 MAKERS = ("--market-maker=mm", "--market-maker=mm2")
 FAST = "--speed=20"
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from tests.rehearsal.other_exchange import ZERO, OtherExchange, symbol_of
+from tests.rehearsal.other_books import BUY, SELL, ZERO, symbol_of
+from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.other_judge import Structure, block_breaches, holding_breaches, journal_breaches, naked_breaches, reach_breaches
 from tests.rehearsal.other_rfq import BlockDesk
 from tests.rehearsal.other_server import OtherServer, served
@@ -20,6 +21,7 @@ from tests.rehearsal.stage import BRISK, CASH, LONG, SOON, Trader, cast, until
 NEAR, FAR = (datetime.now(UTC).replace(hour=8, minute=0, second=0, microsecond=0) + timedelta(days=days) for days in (3, 10))
 CALL, PUT = symbol_of(NEAR, 110_000, "C"), symbol_of(NEAR, 90_000, "P")
 QTY = Decimal("0.03")
+QUIET = 1.0  # how long a stopped or forbidden daemon is watched for orders that must not come
 
 SETTINGS = {
     **BRISK,
@@ -259,6 +261,11 @@ def busiest(world: World, seconds: float, *parts: str) -> int:
     """Return how many requests for these parts of paths arrived in the busiest span of so many seconds."""
     times = [at for at, path in world.server.requests if any(part in path for part in parts)]
     return max((sum(begin <= at < begin + seconds for at in times) for begin in times), default=0)
+
+
+def all_traded(exchange: OtherExchange) -> bool:
+    """Tell whether both legs were bought and sold whole, once."""
+    return all(exchange.traded(symbol, side) == QTY for symbol in (CALL, PUT) for side in (BUY, SELL))
 
 
 def left_over(world: World) -> list[str]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from control import Command, ControlBox, Verb
 
 from tests.rehearsal.abroad import CALL, Plan, World
-from tests.rehearsal.other_exchange import SELL, Arrival, Order
+from tests.rehearsal.other_books import SELL, Arrival, Order
 from tests.rehearsal.other_server import Fault, Kind
 from tests.rehearsal.stage import LONG
 

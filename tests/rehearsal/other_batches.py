@@ -7,7 +7,8 @@ import random
 from collections.abc import Callable
 from typing import cast
 
-from tests.rehearsal.other_exchange import OtherExchange, Refused
+from tests.rehearsal.other_books import Refused
+from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.other_wire import MORE, Body
 
 CREATE_MANY, CANCEL_MANY = "/open/option/order/batchCreate/v1", "/open/option/order/batchCancel/v1"

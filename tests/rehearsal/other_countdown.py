@@ -7,7 +7,8 @@ Source: Coincall API 9.1, 13.1 (10619).
 import time
 from collections.abc import Sequence
 
-from tests.rehearsal.other_exchange import WORKING, Order, OtherExchange, Refused
+from tests.rehearsal.other_books import WORKING, Order, Refused
+from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.other_wire import MORE, Body
 
 PATH = "/open/futures/countdown/cancel"

@@ -11,7 +11,8 @@ from itertools import groupby
 
 from events import AnyEvent, LegFilled
 
-from tests.rehearsal.other_exchange import ZERO, OtherExchange, Trade
+from tests.rehearsal.other_books import ZERO, Trade
+from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.other_rfq import Acceptance, BlockDesk
 
 Structure = Mapping[str, Decimal]

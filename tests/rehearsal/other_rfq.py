@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
-from tests.rehearsal.other_exchange import BUY, SELL, ZERO, OtherExchange, Refused, Trade
+from tests.rehearsal.other_books import BUY, SELL, ZERO, Refused, Trade
+from tests.rehearsal.other_exchange import OtherExchange
 
 ACTIVE, CANCELLED, REQUEST_FILLED, EXPIRED = "ACTIVE", "CANCELLED", "FILLED", "EXPIRED"
 OPEN = "OPEN"

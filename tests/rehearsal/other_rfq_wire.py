@@ -6,7 +6,7 @@ Source: Coincall API 8.2-8.13, 12.4, 15 "RFQ".
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
-from tests.rehearsal.other_exchange import Refused, Trade
+from tests.rehearsal.other_books import Refused, Trade
 from tests.rehearsal.other_rfq import ENCODINGS, OPEN, WORDS, Block, BlockDesk, MadeQuote, Request
 from tests.rehearsal.other_wire import USER, Body
 

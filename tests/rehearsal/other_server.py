@@ -18,7 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.rehearsal.other_exchange import OtherExchange, Refused
+from tests.rehearsal.other_books import Refused
+from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.other_rfq import BlockDesk
 from tests.rehearsal.other_rfq_wire import block_routed, of_blocks
 from tests.rehearsal.other_streams import OtherStreams

@@ -25,20 +25,20 @@ from websockets.http11 import Request as HandShake
 from websockets.http11 import Response
 from websockets.sync.server import Server, ServerConnection, serve
 
-from tests.rehearsal.other_exchange import (
-    CANCELED,
-    EXERCISED,
-    FILLED,
-    NEW,
-    PARTIAL,
-    ZERO,
-    Listed,
-    Order,
-    OtherExchange,
-    Trade,
+from tests.rehearsal.other_books import ZERO, Order, Trade
+from tests.rehearsal.other_exchange import OtherExchange
+from tests.rehearsal.other_frames import (
+    block_frame,
+    book_frame,
+    order_frame,
+    position_frame,
+    quote_frame,
+    request_frame,
+    ticker_frame,
+    trade_frame,
 )
-from tests.rehearsal.other_rfq import WORDS, Block, BlockDesk, MadeQuote, Request
-from tests.rehearsal.other_wire import KEY, SECRET, USER, dumps
+from tests.rehearsal.other_rfq import BlockDesk
+from tests.rehearsal.other_wire import KEY, SECRET, dumps
 
 PRIVATE = {"order": 11, "trade": 15, "position": 12, "positionEvent": 27, "rfqTaker": 129, "quoteReceived": 131, "blockTradeDetail": 22}
 MARKET = {"orderBook": 5, "lastTrade": 6, "bsInfo": 3, "tOption": 4}
@@ -49,7 +49,6 @@ SHAKEN, LATE = 0.03, 0.06  # how late an ack and a push may come
 _NOBODY = logging.getLogger("the other exchange's sockets")  # a client that is killed in the middle of a handshake is no news
 _NOBODY.disabled = True
 Topic = tuple[str, str]
-Frame = Mapping[str, object]
 
 
 class OtherStreams:
@@ -154,9 +153,9 @@ class OtherStreams:
 
     def _order_changed(self, order: Order, trade: Trade | None) -> None:
         """Tell one change of one order, and the match that it was; called with the exchange's lock held."""
-        self.tell("order", "", _order(order, trade))
+        self.tell("order", "", order_frame(order, trade))
         if trade is not None:
-            self.tell("trade", "", _trade(trade))
+            self.tell("trade", "", trade_frame(trade))
             shown = {"q": str(trade.qty), "sd": order.side, "pr": str(trade.price), "s": order.symbol, "ts": trade.at}
             self.tell("lastTrade", order.symbol, [shown])
 
@@ -180,7 +179,7 @@ class OtherStreams:
         if data_type == "position":
             for symbol in exchange.options:
                 if (held := exchange.position(symbol)) != 0:
-                    self.tell("position", "", _position(exchange.options[symbol], held), exchange.now())
+                    self.tell("position", "", position_frame(exchange.options[symbol], held), exchange.now())
             return
         if data_type == "spotPrice":
             index, at = exchange.index()
@@ -188,31 +187,31 @@ class OtherStreams:
             return
         if data_type == "tOption":
             end = int(key.partition("@")[2])
-            rows = [_ticker(option, exchange) for option in exchange.options.values() if option.expiry == end > exchange.now()]
+            rows = [ticker_frame(option, exchange) for option in exchange.options.values() if option.expiry == end > exchange.now()]
             self.tell(data_type, key, rows)
             return
         option = exchange.options[key]
-        self.tell(data_type, key, _book(option, exchange.now()) if data_type == "orderBook" else _ticker(option, exchange))
+        self.tell(data_type, key, book_frame(option, exchange.now()) if data_type == "orderBook" else ticker_frame(option, exchange))
 
     def _holdings(self) -> None:
         for symbol, option in self.exchange.options.items():
             held = self.exchange.position(symbol)
             before, self._held[symbol] = self._held.get(symbol, ZERO), held
             if (held == 0) != (before == 0):
-                self.tell("positionEvent", "", _position(option, held or before, closed=held == 0), self.exchange.now())
+                self.tell("positionEvent", "", position_frame(option, held or before, closed=held == 0), self.exchange.now())
 
     def _blocks(self) -> None:
         self.desk.advance()
         now = self.exchange.now()
         for request in self.desk.requests:
             if self._news(("request", request.request_id), request.state):
-                self.tell("rfqTaker", "", _request(request), now)
+                self.tell("rfqTaker", "", request_frame(request), now)
         for quote in self.desk.quotes:
             if self._news(("quote", quote.quote_id), quote.state):
-                self.tell("quoteReceived", "", _quote(quote), now)
+                self.tell("quoteReceived", "", quote_frame(quote), now)
         for block in self.desk.blocks:
             if self._news(("block", block.quote.quote_id), True):
-                self.tell("blockTradeDetail", "", _block(block), now)
+                self.tell("blockTradeDetail", "", block_frame(block), now)
 
     def _news(self, what: object, state: object) -> bool:
         known = self._known.get(what)
@@ -360,109 +359,3 @@ def _topics(said: Mapping[str, object], channels: Mapping[str, int], exchange: O
             yield name, f"{symbol}@{payload.get('end')}"
         elif symbol in exchange.options or (name == "spotPrice" and symbol == "BTCUSD"):
             yield name, str(symbol)
-
-
-# ---- frames. Source: Coincall API 11.6-11.10
-
-
-def _order(order: Order, trade: Trade | None) -> Frame:
-    average = "0" if order.filled == 0 else str(order.value / order.filled)
-    left, filled = str(order.remaining), str(order.filled)
-    matched = {} if trade is None else {"mpr": str(trade.price), "mq": str(trade.qty), "it": 1}
-    of_state: dict[int, Frame] = {
-        NEW: {},
-        FILLED: {"rq": left, "fq": filled, "ap": average, **matched},
-        PARTIAL: {"rq": left, "fq": filled, "ap": average, **matched},
-        CANCELED: {"cq": left, "fq": filled, "ap": average},
-        EXERCISED: {"cq": left, "fq": filled, "ap": average},
-    }
-    return {
-        **{
-            "oid": order.order_id,
-            "coid": order.client_id,
-            "uid": str(USER),
-            "s": order.symbol,
-            "q": str(order.qty),
-            "pr": str(order.price),
-        },
-        **{"si": order.side, "ty": order.kind, "ct": order.created, "ts": order.updated, "ro": int(order.reduce_only), "os": order.state},
-        **{"tif": 0, **of_state.get(order.state, {"rq": left, "fq": filled, "ap": average})},
-    }
-
-
-def _trade(trade: Trade) -> Frame:
-    order = trade.order
-    return {
-        **{"clientOrderId": str(order.client_id), "feeRate": "-0.0003", "isTaker": "1", "matchPrice": str(trade.price)},
-        **{"matchQty": str(trade.qty), "matchValue": str(trade.qty * trade.price), "orderId": str(order.order_id)},
-        **{"orderSide": str(order.side), "remainQty": str(order.remaining), "symbol": order.symbol},
-        **{"tradeId": str(trade.trade_id), "tradeTime": str(trade.at)},
-    }
-
-
-def _position(option: Listed, held: Decimal, *, closed: bool = False) -> Frame:
-    return {
-        **{"ap": str(option.mark), "elp": 0, "im": "0", "mm": "0", "mp": option.mark, "os": "5" if closed else "1"},
-        **{"q": "0" if closed else str(abs(held)), "s": option.symbol, "si": "1" if held > 0 else "2", "tim": "", "tmm": ""},
-        **{"uid": str(USER), "upnl": "0", "pnlbmp": "0.00", "roibmp": "0", "delta": "0.033", "gamma": "2.0E-6", "theta": "-4.0"},
-    }
-
-
-def _book(option: Listed, now: int) -> Frame:
-    sides = {"bids": option.bid, "asks": option.ask}
-    ladders = {side: [{"pr": str(price), "sz": str(option.size)}] if price > 0 else [] for side, price in sides.items()}
-    return {"s": option.symbol, **ladders, "ts": now}
-
-
-def _ticker(option: Listed, exchange: OtherExchange) -> Frame:
-    far = (option.strike - 100_000) / 40_000
-    delta = max(min(Decimal("0.5") - far, Decimal("0.95")), Decimal("0.05")) - (0 if option.call else 1)
-    return {
-        **{"mp": option.mark, "lp": 0, "delta": delta, "theta": -40.2, "cp": 0.0, "biv": 0.5, "aiv": 0.52, "miv": 0.51, "cr": 0.0},
-        **{"bs": option.size, "as": option.size, "s": option.symbol, "v": 0, "ask": option.ask, "v24": 0, "oi": 12.4, "upv": 0},
-        **{"up": exchange.index_now, "ip": exchange.index_now, "bid": option.bid, "gamma": 0.00002, "vega": 95.1, "ts": exchange.now()},
-    }
-
-
-def _until(since: int, seconds: float) -> int:
-    return since + round(seconds * 1000)
-
-
-def _request(request: Request) -> Frame:
-    legs = [
-        {"instrumentName": leg.symbol, "price": "1000.00000000", "quantity": str(leg.qty), "side": WORDS[leg.side]} for leg in request.legs
-    ]
-    times = {
-        "createTime": request.created,
-        "expiryTime": _until(request.created, request.ends - request.born),
-        "updateTime": request.updated,
-    }
-    return {"requestId": str(request.request_id), "state": request.state, "legs": legs, **times}
-
-
-def _quote(quote: MadeQuote) -> Frame:
-    rows = [(leg.symbol, str(leg.price), str(leg.qty), WORDS[leg.side]) for leg in quote.legs]
-    legs = [dict(zip(("instrumentName", "price", "quantity", "side"), row, strict=True)) for row in rows]
-    times = {"createTime": quote.created, "expiryTime": _until(quote.created, quote.offer.life), "updateTime": quote.updated}
-    state = "CANCELLED" if quote.state == "EXPIRED" else quote.state
-    ids = {"quoteId": str(quote.quote_id), "requestId": str(quote.request.request_id)}
-    return {**ids, "quoteSide": quote.maker_side, "state": state, "legs": legs, **times}
-
-
-def _block(block: Block) -> Frame:
-    quote = block.quote
-    return {
-        **{"blockTradeId": quote.quote_id, "quoteId": quote.quote_id, "requestId": quote.request.request_id, "userId": USER},
-        **{"createTime": block.at, "description": "a block", "role": "TAKER", "strategyName": "Custom", "strategyPrice": "1.00000000"},
-        **{"strategyQuantity": str(block.trades[0].qty), "tradeSide": "BUY" if quote.maker_side == "SELL" else "SELL"},
-        "legs": [_leg(block, trade) for trade in block.trades],
-    }
-
-
-def _leg(block: Block, trade: Trade) -> Frame:
-    order = trade.order
-    return {
-        **{"baseToken": "BTC", "quoteToken": "USDT", "createTime": trade.at, "fee": str(trade.fee), "indexPrice": str(block.index)},
-        **{"instrumentName": order.symbol, "iv": "0.5201", "markPrice": str(trade.price), "orderId": str(order.order_id), "profit": "0"},
-        **{"price": str(trade.price), "quantity": str(trade.qty), "side": WORDS[order.side], "tradeId": str(trade.trade_id)},
-    }

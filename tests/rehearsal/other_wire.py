@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from weakref import WeakKeyDictionary
 
-from tests.rehearsal.other_exchange import WORKING, ZERO, Listed, Order, OtherExchange, Refused, Trade
+from tests.rehearsal.other_books import WORKING, ZERO, Listed, Order, Refused, Trade
+from tests.rehearsal.other_exchange import OtherExchange
 
 KEY, SECRET = "other-key+of/ours=", "0ther5ecret" * 6
 USER = 1695000000000001

@@ -10,7 +10,8 @@ from pathlib import Path
 from clock import monotonic, pause
 
 from tests.rehearsal.abroad import CALL, PUT, QTY, Plan, World, a_world, breaches, left_over, misjudged, unbooked
-from tests.rehearsal.other_exchange import BUY, SELL, OtherExchange
+from tests.rehearsal.other_books import BUY, SELL
+from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.stage import LONG
 
 LOT = Decimal("0.01")
@@ -57,6 +58,14 @@ def a_market(home: Path, **settings: str) -> Iterator[tuple[World, Market]]:
         market = Market(world.exchange)
         yield world, market
         market.end()
+
+
+Scene = tuple[World, Market]
+
+
+def again(world: World, *more: str, ready: bool = True) -> None:
+    """Start the daemon anew with the strategy that it had."""
+    world.trader.start("--strategies-file", str(world.trader.home / "abroad.py"), *more, ready=ready)
 
 
 def finish(world: World, times: int = 1, within: float = LONG) -> None:

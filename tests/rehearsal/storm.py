@@ -21,7 +21,8 @@ from clock import monotonic, pause
 from trade_lifecycle import TradeState
 
 from tests.rehearsal.abroad import QTY, Plan, World, a_world, breaches, left_over, misjudged, unbooked
-from tests.rehearsal.other_exchange import BUY, SELL, Order, OtherExchange, Race
+from tests.rehearsal.other_books import BUY, SELL, Order, Race
+from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.other_rfq import Oddity, Offer
 from tests.rehearsal.other_rfq_wire import ACCEPT, QUOTES, REQUEST, WITHDRAW
 from tests.rehearsal.other_server import CANCEL, CREATE, Fault, Kind

@@ -12,7 +12,8 @@ from events import OrderAccepted
 from tests.rehearsal.abroad import QTY, World, a_world, breaches, left_over
 from tests.rehearsal.abroad import Plan as Abroad
 from tests.rehearsal.other_batches import CREATE_MANY, Batches
-from tests.rehearsal.other_exchange import BUY, CANCELED, ZERO, OtherExchange
+from tests.rehearsal.other_books import BUY, CANCELED, ZERO
+from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.other_server import CREATE, Fault, Kind, lost_answer
 from tests.rehearsal.other_wire import MORE
 from tests.rehearsal.stage import LONG, NAME, ROOT, Exchange, Trader, a_strategies_file, booked, cast, ledger_on_disk, until

@@ -16,7 +16,8 @@ import requests
 from clock import pause
 from paper.rows import OrderRow
 
-from tests.rehearsal.fault_proxy import BUSY, Fault, FaultProxy, Mode, Schedule, a_bad_network, busy, html, status
+from tests.rehearsal.fault_proxy import FaultProxy, a_bad_network
+from tests.rehearsal.network_faults import BUSY, Fault, Mode, Schedule, busy, html, status
 from tests.rehearsal.stage import BRISK, LONG, NAME, Exchange, Ledger, Trader, a_strategies_file, cast, until
 
 CREATE, CANCEL, ACCEPT = "/open/option/order/create/*", "/open/option/order/cancel/*", "/open/option/blocktrade/request/accept/*"

@@ -18,7 +18,7 @@ from trade_lifecycle import TradeState
 
 from tests.rehearsal.abroad import CALL, PUT, QTY, Plan, World, a_world, breaches, left_over
 from tests.rehearsal.guard_stage import A_WHILE, CERTAIN, NEVER, a_stranger, arrived, opened, ordered, told
-from tests.rehearsal.other_exchange import NEW, SELL, Order
+from tests.rehearsal.other_books import NEW, SELL, Order
 from tests.rehearsal.other_server import Fault, Kind
 from tests.rehearsal.stage import LONG, until
 

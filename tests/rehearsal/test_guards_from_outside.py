@@ -17,8 +17,8 @@ from control import Verb
 
 from tests.rehearsal.abroad import CALL, PUT, Plan, World, a_world, breaches, left_over
 from tests.rehearsal.guard_stage import A_WHILE, FOR_GOOD, a_stranger, arrived, opened, ordered, rested, sides, tightened, told, unavailable
+from tests.rehearsal.other_books import NEW
 from tests.rehearsal.other_countdown import PATH, Countdowns
-from tests.rehearsal.other_exchange import NEW
 from tests.rehearsal.other_server import Fault, Kind
 from tests.rehearsal.stage import LONG, until
 

@@ -19,7 +19,8 @@ from trade_lifecycle import TradeState
 
 from tests.rehearsal.abroad import CALL, PUT, QTY, Plan, World, a_world, breaches, left_over
 from tests.rehearsal.guard_stage import A_WHILE, a_stranger, arrived, opened, ordered, rested, told, unavailable
-from tests.rehearsal.other_exchange import CANCELED, NEW, SELL, Order, OtherExchange
+from tests.rehearsal.other_books import CANCELED, NEW, SELL, Order
+from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.stage import LONG, until
 
 

@@ -24,7 +24,7 @@ from tests.rehearsal.guard_stage import (
     told,
     unavailable,
 )
-from tests.rehearsal.other_exchange import symbol_of
+from tests.rehearsal.other_books import symbol_of
 from tests.rehearsal.stage import LONG, SOON
 
 NARROW = Plan(entry="spread_below(1)", hold=600, more_days=(10,))

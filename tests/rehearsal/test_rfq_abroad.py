@@ -3,7 +3,6 @@
 The makers do as each test says; what the daemon did is judged by the exchange's ledger, and its journal is laid beside that ledger.
 """
 
-import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -11,30 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from clock import pause
 from domain import ExecutionMode
 from events import ExecutionStarted
 
-from tests.rehearsal.abroad import CALL, PUT, Leg, Plan, World, a_world, breaches, left_over, legs, misjudged, unbooked
-from tests.rehearsal.other_exchange import BUY, SELL, ZERO, OtherExchange
+from tests.rehearsal.abroad import CALL, PUT, Leg, World, a_world, breaches, legs, unbooked
+from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.other_rfq import Oddity, Offer
 from tests.rehearsal.other_rfq_wire import ACCEPT, QUOTES, REQUEST, WITHDRAW
 from tests.rehearsal.other_server import Fault, Kind, lost_answer
+from tests.rehearsal.rfq_stage import CONDOR, SOLD_STRANGLE, STRANGLE, STRIKES, asking, blocks, wrongs
 from tests.rehearsal.stage import LONG
-from tests.rehearsal.storm import weather
 
-STRIKES = (80_000, 90_000, 100_000, 110_000, 120_000)
-STRANGLE = legs(("C", 110_000, "0.3"), ("P", 90_000, "0.3"))  # 60,000 USD by strikes
-SOLD_STRANGLE = legs(("C", 110_000, "-0.3"), ("P", 90_000, "-0.3"))
-CONDOR = legs(("P", 80_000, "0.15"), ("P", 90_000, "-0.15"), ("C", 110_000, "-0.15"), ("C", 120_000, "0.15"))  # 60,000 USD
 LOSSES = (Kind.DROP, Kind.RESET, Kind.HTML, Kind.CUT, Kind.SHORT, Kind.NONSENSE)
-BRIEF = 2.5  # a quote is waited for so long, seconds
-
-
-def asking(structure: tuple[Leg, ...] = STRANGLE, *, more: str = "", timeout: float = BRIEF, gather: float = 0, **rest: object) -> Plan:
-    """Return a plan that asks makers, briefly, with `more` arguments of RFQParams."""
-    asked = f"rfq=RFQParams(timeout_seconds={timeout}, poll_seconds=0.5, gather_seconds={gather}, {more}),"
-    return replace(Plan(legs=structure, mode="rfq", more=asked), **rest)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -43,17 +30,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     with a_world(tmp_path, OtherExchange(strikes=STRIKES)) as made:
         made.exchange.generous = True
         yield made
-
-
-def wrongs(world: World, plan: Plan, gate: Decimal | None = ZERO) -> list[str]:
-    """Return all that is wrong once a plan's trades have ended."""
-    done = breaches(world, structure=plan.structure, gate=gate)
-    return [*done, *left_over(world), *unbooked(world), *misjudged(world)]
-
-
-def blocks(world: World) -> int:
-    """Return how many blocks were traded."""
-    return len(world.desk.blocks)
 
 
 def modes(world: World) -> list[ExecutionMode]:
@@ -317,149 +293,3 @@ def test_either_encoding_is_found(world: World) -> None:
     world.trader.hear("trade closed", within=LONG)
     assert blocks(world) == 1
     assert wrongs(world, plan) == []
-
-
-# ---- kills
-
-NEVER = "accept sent, never arrived"
-
-
-def reborn(world: World, plan: Plan) -> None:
-    """Wait until the daemon is dead, and start it again."""
-    world.await_death(LONG)
-    world.trader.begin(plan, ready=False)
-
-
-def lost_in_death(world: World) -> None:
-    """Let the next accept never be acted on, and kill the daemon as it is sent."""
-
-    def look(path: str) -> Fault | None:
-        if ACCEPT not in path:
-            return None
-        world.server.chance = lambda _: None
-        world.strike_down()
-        return Fault(Kind.DROP, ACCEPT)
-
-    world.server.chance = look
-
-
-PHASES = ("requested", "quoted", NEVER, "accepting", "accepted")
-
-
-@pytest.mark.parametrize(
-    ("moments", "listed"),
-    [
-        (("quoted", "accepting"), True),
-        *(pytest.param(moments, listed, marks=pytest.mark.soak) for listed in (True, False) for moments in ((NEVER,), PHASES)),
-    ],
-    ids=lambda value: "-".join(value) if isinstance(value, tuple) else f"listed {value}",
-)
-def test_l5_a_daemon_killed_in_each_phase_of_opening_opens_once(world: World, moments: tuple[str, ...], *, listed: bool) -> None:
-    world.desk.listed = listed
-    plan = asking(hold=0.5, timeout=60)
-    for moment in moments:
-        if moment == NEVER:
-            lost_in_death(world)
-        else:
-            world.kill_when(moment)
-        world.trader.begin(plan, ready=False)
-        if not world.await_end():
-            break  # the last moments of a trade that was already closed on the book
-    else:
-        world.trader.begin(plan)
-    world.trader.hear("trade closed", within=LONG)
-
-    assert [line for line in wrongs(world, plan) if not line.startswith("left request")] == []
-    assert len(world.desk.open_requests) <= (0 if listed else 1)  # the id of the first may never be learned
-    assert world.exchange.traded(CALL, BUY) == world.exchange.traded(CALL, SELL) == Decimal("0.3")
-
-
-@pytest.mark.soak
-def test_l5_a_daemon_killed_in_each_phase_of_closing_closes_once(world: World) -> None:
-    plan = asking(hold=1, timeout=60)
-    world.trader.begin(plan)
-    world.trader.hear("trade open id")
-    for moment in ("requested", "quoted", "accepted"):
-        world.kill_when(moment)
-        reborn(world, plan)
-
-    world.trader.hear("trade closed", within=LONG)
-
-    assert world.exchange.traded(CALL, BUY) == world.exchange.traded(CALL, SELL) == Decimal("0.3")
-    assert wrongs(world, plan) == []
-
-
-@pytest.mark.parametrize("path", [ACCEPT, *(pytest.param(path, marks=pytest.mark.soak) for path in (REQUEST, QUOTES, WITHDRAW))])
-def test_a_daemon_killed_as_it_is_answered_goes_on_from_there(world: World, path: str) -> None:
-    world.desk.turns = [[Offer(better=-3)]] if path == WITHDRAW else []
-    world.kill_after_answer(path)
-    plan = asking(hold=0.5)
-    world.trader.begin(plan, ready=False)
-    reborn(world, plan)
-
-    world.trader.hear("trade closed", within=LONG)
-
-    assert world.exchange.traded(CALL, BUY) == world.exchange.traded(CALL, SELL) == Decimal("0.3")
-    assert wrongs(world, plan) == []
-
-
-@pytest.mark.soak
-def test_stopping_while_makers_are_asked_sends_nothing_more_and_a_restart_ends_it(world: World) -> None:
-    world.desk.makers = [Offer(after=30)]
-    plan = asking(timeout=30)
-    world.trader.begin(plan)
-    world.wait(lambda _: world.server.asked(QUOTES), "quotes are asked for")
-
-    world.trader.stop(signal.SIGTERM)
-    writes = world.server.asked(ACCEPT), world.server.asked(REQUEST)
-    pause(0.5)
-
-    assert (world.server.asked(ACCEPT), world.server.asked(REQUEST)) == writes
-    for request in world.desk.open_requests:
-        request.due = [(at - 30, offer) for at, offer in request.due]
-    world.desk.makers = [Offer()]
-    world.trader.begin(plan)
-    world.trader.hear("trade closed", within=LONG)
-    assert wrongs(world, plan) == []
-
-
-@pytest.mark.soak
-def test_a_request_that_expired_while_nobody_looked_is_not_waited_for(world: World) -> None:
-    world.desk.makers = [Offer(after=60)]
-    plan = asking(timeout=5)
-    world.trader.begin(plan)
-    world.wait(lambda _: world.server.asked(QUOTES), "quotes are asked for")
-    world.trader.kill()
-    for request in world.desk.requests:
-        request.ends = 0
-
-    world.desk.makers = [Offer()]
-    world.trader.begin(plan)
-
-    world.trader.hear("trade closed", within=LONG)
-    assert wrongs(world, plan) == []
-
-
-@pytest.mark.soak
-def test_a_request_that_could_not_be_taken_back_is_taken_back_after_a_restart(world: World) -> None:
-    world.desk.makers = [Offer(better=-3)]
-    world.server.plan(Fault(Kind.STATUS, WITHDRAW, code=503, times=100))
-    plan = asking(hold=600)
-    world.trader.begin(plan)
-    world.trader.hear("is not withdrawn yet")
-    world.trader.hear("trade open id")
-    world.trader.kill()
-    world.server.faults.clear()
-
-    world.trader.begin(plan)
-
-    world.wait(lambda _: not world.desk.open_requests, "the request is taken back")
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize(("mode", "seed"), [("rfq", 21), ("rfq", 22), ("auto", 23)])
-def test_a_storm_over_makers_leaves_no_wrong_behind(tmp_path: Path, mode: str, seed: int) -> None:
-    card = weather(tmp_path, seed, seconds=60, mode=mode)
-
-    assert card.wrongs == []
-    assert card.trades > 0

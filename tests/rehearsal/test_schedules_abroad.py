@@ -5,7 +5,7 @@ Each story is a schedule of its own; the exchange's ledger judges it, and the jo
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,31 +14,16 @@ from typing import cast
 
 import pytest
 
-from clock import monotonic, pause
+from clock import pause
 
 from tests.rehearsal.abroad import CALL, FAR, PUT, Plan, World, a_world, breaches, left_over, misjudged, unbooked
-from tests.rehearsal.other_exchange import (
-    BUY,
-    CANCELED,
-    FILLED,
-    INVALID,
-    NEW,
-    WORKING,
-    Order,
-    OtherExchange,
-    Race,
-    Refused,
-    Trade,
-    symbol_of,
-)
+from tests.rehearsal.other_books import BUY, CANCELED, FILLED, INVALID, NEW, Order, Race, Trade, symbol_of
+from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.other_server import CREATE, Fault, Kind, lost_answer
 from tests.rehearsal.other_wire import Body, Token
+from tests.rehearsal.rewrites import ORDERS, PENDING, SINGLE, TRADES, Row, fills_told_late, rows_of, told_late, trades_late, with_rows
 from tests.rehearsal.schedules import BRIEF, LOT, PATIENT, a_market, finish, ill
 from tests.rehearsal.stage import LONG
-
-SINGLE, PENDING, ORDERS, TRADES = "order/singleQuery", "order/pending", "order/history", "trade/history"
-Row = dict[str, object]
-Rewrite = Callable[[str, Body, object], object]
 
 
 @pytest.fixture
@@ -53,84 +38,6 @@ def deaf(tmp_path: Path) -> Iterator[World]:
     """The same without streams."""
     with a_market(tmp_path, TRADER_STREAMS="off") as (made, _):
         yield made
-
-
-def rows_of(data: object) -> list[Row]:
-    """Return the rows of a page."""
-    return cast("list[Row]", cast("Mapping[str, object]", data)["list"])
-
-
-def with_rows(data: object, rows: list[Row]) -> object:
-    """Return a page with other rows."""
-    return {**cast("Row", data), "list": rows}
-
-
-class Past:
-    """Every order as it was at any moment since it was made."""
-
-    def __init__(self, exchange: OtherExchange) -> None:
-        self._before = exchange.on_change
-        self._states: dict[int, list[tuple[float, Order]]] = {}
-        exchange.on_change = self._noted
-
-    def _noted(self, order: Order, trade: Trade | None) -> None:
-        self._states.setdefault(order.order_id, []).append((monotonic(), replace(order)))
-        self._before(order, trade)
-
-    def of(self, order_id: object, seconds: float) -> Order | None:
-        """Return an order of so many seconds ago; None where it was none yet."""
-        limit, states = monotonic() - seconds, self._states.get(int(str(order_id)), [])
-        return next((order for since, order in reversed(states) if since <= limit), None)
-
-
-def row_of(order: Order) -> Row:
-    """Return an order as queries and lists tell it. Source: Coincall API 5.18-5.20."""
-    return {
-        **{"orderId": order.order_id, "clientOrderId": order.client_id, "symbol": order.symbol, "displayName": order.symbol},
-        **{"qty": order.qty, "remainQty": order.remaining, "fillQty": order.filled, "price": order.price},
-        **{"avgPrice": None if order.filled == 0 else order.value / order.filled, "tradeSide": order.side, "tradeType": order.kind},
-        **{"createTime": order.created, "updateTime": order.updated, "reduceOnly": int(order.reduce_only)},
-        **{"fee": order.fee, "mmp": False, "state": order.state},
-    }
-
-
-def told_late(world: World, seconds: float) -> Rewrite:
-    """Return what makes every query and list of orders tell how they were some seconds ago."""
-    past = Past(world.exchange)
-
-    def rewritten(path: str, params: Body, data: object) -> object:
-        if SINGLE in path:
-            then = past.of(cast("Row", data)["orderId"], seconds)
-            if then is None:
-                raise Refused(10584, "Order does not exist.")
-            return row_of(then)
-        if PENDING in path or ORDERS in path:
-            known = (past.of(order.order_id, seconds) for order in world.exchange.ledger.orders)
-            rows = [row_of(order) for order in known if order is not None and (ORDERS in path or order.state in WORKING)]
-            return {"list": rows[::-1], "hasNext": False, "hasPre": False, "pageTotal": 1, "total": len(rows)}
-        return data
-
-    return rewritten
-
-
-def fills_told_late(world: World, seconds: float) -> Rewrite:
-    """Return what makes queries and lists of orders tell an order's true state, and what it had filled some seconds ago."""
-    past = Past(world.exchange)
-
-    def behind(row: Row) -> Row:
-        then = past.of(row["orderId"], seconds)
-        filled = Decimal(0) if then is None else then.filled
-        told = {"fillQty": filled, "remainQty": Decimal(str(row["qty"])) - filled}
-        return {**row, **told, **({"avgPrice": None, "fee": Decimal(0)} if filled == 0 else {})}
-
-    def rewritten(path: str, params: Body, data: object) -> object:
-        if SINGLE in path:
-            return behind(cast("Row", data))
-        if PENDING in path or ORDERS in path:
-            return with_rows(data, [behind(row) for row in rows_of(data)])
-        return data
-
-    return rewritten
 
 
 # ---- lists that are late
@@ -171,17 +78,6 @@ def test_fills_that_the_list_of_trades_shows_after_half_a_minute_are_booked_once
 
     finish(world, within=4 * LONG)
     assert [line for line in ill(world) if "journal:" not in line] == []
-
-
-def trades_late(world: World, seconds: float) -> Rewrite:
-    """Return what makes the list of trades show none that is younger."""
-
-    def rewritten(path: str, params: Body, data: object) -> object:
-        if TRADES not in path:
-            return data
-        return with_rows(data, [row for row in rows_of(data) if int(str(row["time"])) <= world.exchange.now() - seconds * 1000])
-
-    return rewritten
 
 
 @pytest.mark.soak

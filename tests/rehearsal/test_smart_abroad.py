@@ -15,7 +15,8 @@ from domain import ExecutionMode
 from events import ExecutionStarted
 
 from tests.rehearsal.abroad import Leg, Plan, World, a_world, breaches, left_over, legs, misjudged, unbooked
-from tests.rehearsal.other_exchange import BUY, SELL, ZERO, Order, OtherExchange, Race
+from tests.rehearsal.other_books import BUY, SELL, ZERO, Order, Race
+from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.other_server import CANCEL, CREATE, Fault, Kind, lost_answer
 from tests.rehearsal.stage import LONG
 from tests.rehearsal.storm import weather

@@ -16,7 +16,7 @@ from events import LegFilled
 from trade_lifecycle import TradeState
 
 from tests.rehearsal.abroad import CALL, PUT, QTY, Plan, World, a_world, breaches, left_over, misjudged, unbooked
-from tests.rehearsal.other_exchange import BUY
+from tests.rehearsal.other_books import BUY
 from tests.rehearsal.other_server import Fault, Kind
 from tests.rehearsal.stage import LONG, Exchange, Trader, a_strategies_file, booked, cast, until
 
