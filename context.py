@@ -242,7 +242,7 @@ def _alerting(settings: Settings, journal: Journal, clock: Clock) -> tuple[Alert
 
 
 def _fed(links: Links, seen: _Seen, live: BuiltDesk, clock: Clock, alerts: AlertDesk, also: Collection[Channel]) -> LiveFeed:
-    return LiveFeed(
+    feed = LiveFeed(
         inbox=links.inbox,
         market=seen.market,
         account=seen.account,
@@ -252,6 +252,8 @@ def _fed(links: Links, seen: _Seen, live: BuiltDesk, clock: Clock, alerts: Alert
         heard=live.heard,
         also=also,
     )
+    feed.on_news.append(live.rfq.watch.news)
+    return feed
 
 
 @dataclass(frozen=True, slots=True)

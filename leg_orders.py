@@ -203,6 +203,17 @@ def wait_for(sight: LegSight, now: datetime, timeout: timedelta) -> str | None:
     return None if now >= last.sent_at + pause else f"{last.refused or 'cancelled by the venue'}: again later"
 
 
+def gave_way(sight: LegSight) -> bool:
+    """Tell whether the venue took the last order of this execution off by itself, as it does where ours would have met a person's.
+
+    What is in the way then stands at the touch and looks like the market: the next order had better rest before it than meet it again.
+    """
+    last = sight.last
+    if last is None or last.sent_at < sight.since or last.refused is not None:
+        return False
+    return last.status is OrderStatus.CANCELED and not last.cancel_wanted
+
+
 def tripped(sight: LegSight, purpose: Purpose, rounds: int) -> bool:
     """Tell whether this execution sent so many closing orders for a leg that something must be wrong: then each waits a minute."""
     sent = sum(order.sent_at >= sight.since and not (order.refused is not None and order.retryable) for order in sight.orders)

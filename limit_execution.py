@@ -26,7 +26,7 @@ from domain import (
     whole_lots,
 )
 from execution import Advance, ExecutionResult, Progress, RunLog, Scene, leg_results
-from leg_orders import SLOW, Cancel, LegOrders, LegSight, Place, crossing_price, dead_end, settling, tripped, wait_for
+from leg_orders import SLOW, Cancel, LegOrders, LegSight, Place, crossing_price, dead_end, gave_way, settling, tripped, wait_for
 from order_ledger import OrderRecord
 
 BRISK = timedelta(seconds=5)
@@ -263,7 +263,8 @@ def _absent(sight: LegSight, chase: Chase, quote: Quote | None) -> LegStep:
         waiting = "waiting for the legs that go first"
     if waiting is not None or quote is None:
         return LegStep(progress=Progress.WORKING, reason=waiting or "no fresh quote", tripped=slow)
-    price = chase.price(quote, sight.side)
+    patient = replace(chase, round=0, brisk=False, cap_pct=None)
+    price = (patient if gave_way(sight) else chase).price(quote, sight.side)
     if price is None:
         return LegStep(progress=Progress.WORKING, reason="no two-sided quote", tripped=slow)
     return LegStep(progress=Progress.WORKING, action=Place(leg=sight.index, side=sight.side, qty=sight.sendable, price=price), tripped=slow)

@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from loguru import logger
 
 from clock import Clock
-from domain import RFQRequest
+from domain import Push, RequestPush, RFQRequest
 from errors import ExchangeRejected, ExchangeUnavailable
 from events import ExecutionEvent, ExecutionStarted, RFQSent
 from order_ledger import Patience
 from ports import IoPool, RFQDirectory
-from rfq_story import Story, Terms, pictured, same_legs, stories
+from rfq_story import Story, Terms, pictured, same_legs, stories, terms
 
 LATE = timedelta(seconds=5)
 LIFE = timedelta(hours=1)
@@ -41,6 +41,16 @@ class Looking:
     def paced(cls, patience: Patience) -> "Looking":
         """Return the spans stretched as a patience is where the market runs faster than the wall."""
         return cls(every=patience.absence / 3, lasting=patience.absence * 4, slack=patience.absence / 6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """An open request of the account, whoever told of it."""
+
+    request_id: str
+    legs: Terms
+    created_at: datetime
+    expires_at: datetime
 
 
 @dataclass(slots=True)
@@ -74,6 +84,7 @@ class RequestWatch:
         self._asking: dict[Key, Terms] = {}
         self._searches: dict[Key, _Search] = {}
         self._left: dict[str, None] = {}
+        self._told: dict[str, _Open] = {}
 
     # ---- what executions tell
 
@@ -94,6 +105,17 @@ class RequestWatch:
         now = self._clock.now()
         self._known = {known: end for known, end in self._known.items() if now < end + self._spans.lasting}
         self._known[request_id] = expires_at
+
+    def news(self, push: Push) -> None:
+        """Remember the open requests that the venue tells of unasked: where it keeps its list from a taker, nobody else does (API 8.7)."""
+        if not isinstance(push, RequestPush) or not push.ours:
+            return
+        now = self._clock.now()
+        self._told = {known: told for known, told in self._told.items() if known != push.request_id and now < told.expires_at}
+        if not push.status.final:
+            legs = tuple(sorted((leg.symbol, leg.side, leg.qty) for leg in push.legs))
+            told = _Open(request_id=push.request_id, legs=legs, created_at=push.created_at, expires_at=push.expires_at)
+            self._told[push.request_id] = told
 
     def looked(self, sent: RFQSent, now: datetime) -> bool:
         """Look for a lost request if it is time to; tell whether that was done once at least, whatever came of it."""
@@ -154,19 +176,19 @@ class RequestWatch:
         self._reads.run(self._directory.open_requests, lambda answer: self._saw(key, search, now, answer))
 
     def _saw(self, key: Key, search: _Search, began: datetime, answer: Sequence[RFQRequest] | Exception) -> None:
-        """Withdraw the lost request where a list shows it; the last look is the first one that began when lists had surely caught up."""
+        """Withdraw the lost request where it is listed or was told; the last look is the first that began when lists had caught up."""
         search.looking, seen = False, not isinstance(answer, Exception)
-        if not isinstance(answer, Exception):
-            for request in answer:
-                seen = self._judged(search, request) and seen
-        elif not search.looked:
+        listed = () if isinstance(answer, Exception) else tuple(map(_listed, answer))
+        for request in (*self._told.values(), *listed):
+            seen = self._judged(search, request) and seen
+        if isinstance(answer, Exception) and not search.looked:
             logger.warning("open requests unknown trade={} reason={}: asking again", key[0], answer)
         search.looked, search.wait = True, self._spans.every if seen else min(search.wait * 2, self._spans.every * 6)
         if (seen and began >= search.until + self._spans.lasting) or began >= search.until + LIFE:
             self._searches.pop(key, None)
             logger.info("lost request not looked for any more trade={} the list was told={}", key[0], seen)
 
-    def _judged(self, search: _Search, request: RFQRequest) -> bool:
+    def _judged(self, search: _Search, request: _Open) -> bool:
         """Withdraw a request if it is the lost one; tell whether that could be judged: it cannot while its own answer may be on the way."""
         meant = search.since <= request.created_at <= search.until and same_legs(request.legs, search.legs)
         if not meant or request.request_id in self._known:
@@ -177,6 +199,10 @@ class RequestWatch:
         self.know(request.request_id, request.expires_at)
         self._withdraw(request.request_id)
         return True
+
+
+def _listed(request: RFQRequest) -> _Open:
+    return _Open(request_id=request.request_id, legs=terms(request.legs), created_at=request.created_at, expires_at=request.expires_at)
 
 
 def _key(sent: RFQSent) -> Key:

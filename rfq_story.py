@@ -58,7 +58,7 @@ def pictured(legs: Iterable[LegBook]) -> Terms:
     return tuple(sorted((leg.symbol, leg.side, leg.wanted) for leg in legs))
 
 
-def same_legs(stated: Iterable[OptionLeg], ours: Terms) -> bool:
+def same_legs(stated: Terms, ours: Terms) -> bool:
     """Tell whether a request is for our legs, as they are or all turned round."""
     turned = tuple(sorted((symbol, side.opposite, qty) for symbol, side, qty in ours))
-    return terms(stated) in (ours, turned)
+    return stated in (ours, turned)

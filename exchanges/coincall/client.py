@@ -14,7 +14,7 @@ from urllib.parse import quote
 from auth import Value
 from clock import to_ms
 from domain import AssetBalance, Fill, NewOrder, Option, OrderReport, OrderType, PositionSnapshot, Purpose, Settlement
-from errors import MalformedResponse, OutcomeUnknown
+from errors import MalformedResponse, OrderNotFound, OutcomeUnknown
 from exchanges.coincall import wire, wire_account, wire_market
 from exchanges.coincall.codes import VENUE
 from exchanges.coincall.limits import Group, Lane
@@ -92,10 +92,14 @@ _CANCEL = _write("cancel", "/open/option/order/cancel/v1", Group.CANCEL)
 _BATCH_CANCEL = _write("batch cancel", "/open/option/order/batchCancel/v1", Group.CANCEL)
 
 
+GIVE_WAY = 2  # self-trade prevention that cancels the newcomer, in every table of the venue (API 12.6)
+
+
 def order_params(order: NewOrder) -> dict[str, Value]:
     """Return an order's fields as the venue takes them: a reducing purpose makes it reduce-only, `mmp` marks it. Source: Coincall API 5.10.
 
-    A market order names no price and no time in force (codes 12011, 12013), a post-only one no time in force.
+    A market order names no price and no time in force (codes 12011, 12013), a post-only one no time in force. Where it meets another of the
+    account, a person's perhaps, ours is the one that goes: what the venue does unasked is to cancel both (API 12.6).
     """
     params: dict[str, Value] = {
         "symbol": order.instrument.symbol,
@@ -112,6 +116,7 @@ def order_params(order: NewOrder) -> dict[str, Value]:
         params["reduceOnly"] = 1
     if order.mmp:
         params["mmp"] = True
+    params["stp"] = GIVE_WAY
     return params
 
 
@@ -238,8 +243,11 @@ class CoincallClient:
         return wire.parse_open_orders(self._transport.read(_PENDING, params).data, page, PAGE_SIZE)
 
     def order(self, ref: OrderRef) -> OrderReport:
-        """Return one order; raise OrderNotFound where the venue does not know it."""
-        return wire.parse_order(self._transport.read(_SINGLE, ref.params()).data)
+        """Return one order; raise OrderNotFound where the venue does not know it, or answers well and shows none (API 1.2)."""
+        shown = self._transport.read(_SINGLE, ref.params()).data
+        if shown == b"null":
+            raise OrderNotFound(VENUE, _SINGLE.name, "the answer shows no order")
+        return wire.parse_order(shown)
 
     def order_history(self, since: datetime | None = None, until: datetime | None = None, from_id: int | None = None) -> Page[OrderReport]:
         """Return a page of the order history, newest first; from_id is the cursor of the page before. The window is 90 days at most."""

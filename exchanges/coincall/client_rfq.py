@@ -116,8 +116,8 @@ class CoincallRFQClient:
         reply = self._in_either(_WITHDRAW, {"requestId": request_id}, _NOT_UNDERSTOOD)
         _read(_WITHDRAW, reply, wire_rfq.parse_withdrawn)
 
-    def quotes_received(self, request_id: str) -> tuple[RFQQuote, ...]:
-        """Return the quotes for a request of ours in all states; left out is what nothing can be traded on, and what cannot be read."""
+    def quotes_received(self, request_id: str | None = None) -> tuple[RFQQuote, ...]:
+        """Return the quotes for a request of ours, or for all, in all states; left out is what cannot be traded on, or be read."""
         return wire_rfq.parse_quotes(self._received(request_id).data)
 
     def quote_heads(self, request_id: str) -> tuple[QuoteHead, ...]:
@@ -206,7 +206,7 @@ class CoincallRFQClient:
 
     # ---- inside
 
-    def _received(self, request_id: str) -> Reply:
+    def _received(self, request_id: str | None) -> Reply:
         return self._transport.read(_RECEIVED, {"requestId": request_id})
 
     def _in_either(self, endpoint: Endpoint, params: Mapping[str, Value], refusals: frozenset[int]) -> Reply:

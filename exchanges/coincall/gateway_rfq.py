@@ -13,13 +13,14 @@ from loguru import logger
 
 from clock import Clock
 from domain import BlockTrade, Fill, Option, OptionLeg, QuoteStatus, RFQQuote, RFQRequest, RFQStanding, RFQStatus, Side
-from errors import ExchangeRejected, ExchangeUnavailable, MalformedResponse, OutcomeUnknown
+from errors import ExchangeRejected, ExchangeUnavailable, MalformedResponse, OutcomeUnknown, VenueError
 from exchanges.coincall.client_rfq import LISTED_DAYS, CoincallRFQClient, Standing
 from exchanges.coincall.codes import VENUE, lacks_access, refused_by_the_venue_itself
 from exchanges.coincall.wire_block import BlockLine
-from exchanges.coincall.wire_rfq import RequestLine, Role
+from exchanges.coincall.wire_rfq import RequestLine, Role, StatedLeg
 
 _BEFORE_SENDING = timedelta(minutes=1)  # our clock and the venue's may differ
+_REQUEST_LIFE = timedelta(hours=1)
 
 
 def as_stated(legs: Sequence[OptionLeg]) -> tuple[OptionLeg, ...]:
@@ -103,19 +104,44 @@ class CoincallRFQ:
         return self._by_quotes(request_id) if status is None else RFQStanding(status=status)
 
     def open_requests(self) -> Sequence[RFQRequest]:
-        """Return every open request of the account; raise ExchangeUnavailable where the venue keeps the list from a taker (API 8.7)."""
+        """Return every open request of the account; of a list that is kept from a taker, those with an open quote (API 8.5, 8.7).
+
+        Raises ExchangeUnavailable where no quote tells of any either: then they are not known to be none.
+        """
         try:
             lines = self._client.requests(Role.TAKER, standing=Standing.OPEN)
         except ExchangeRejected as error:
-            if lacks_access(error):
+            if not lacks_access(error):
+                raise
+            lines = self._quoted()
+            if not lines:
                 raise ExchangeUnavailable(VENUE, error.call, error.reason) from error
-            raise
         ours = [line for line in lines if line.role is not Role.MAKER and (line.status is None or not line.status.final)]
         coins = {_coin(leg.symbol) for line in ours for leg in line.legs}
         options = {option.symbol: option for coin in coins for option in self._instruments(coin)}
         return tuple(self._request(line, lambda symbol: _listed_option(symbol, options)) for line in ours)
 
     # ---- inside
+
+    def _quoted(self) -> tuple[RequestLine, ...]:
+        """Return the requests that open quotes are for, as old as the first quote for each, with its sides; none where that fails."""
+        try:
+            quotes = self._client.quotes_received()
+        except VenueError:
+            return ()
+        found: dict[str, RequestLine] = {}
+        for quote in sorted(quotes, key=lambda quote: quote.created_at):
+            if quote.request_id is not None and quote.status is QuoteStatus.OPEN:
+                line = RequestLine(
+                    request_id=quote.request_id,
+                    status=None,
+                    role=Role.TAKER,
+                    legs=tuple(StatedLeg(symbol=leg.symbol, side=leg.side, qty=leg.qty) for leg in quote.legs),
+                    created_at=quote.created_at,
+                    expires_at=quote.created_at + _REQUEST_LIFE,
+                )
+                found.setdefault(quote.request_id, line)
+        return tuple(found.values())
 
     def _request(self, line: RequestLine, option: Callable[[str], Option]) -> RFQRequest:
         return RFQRequest(

@@ -8,6 +8,7 @@ from decimal import Decimal
 from urllib.parse import parse_qsl, urlsplit
 
 import requests
+import responses
 
 from auth import Credentials
 from clock import SimulatedClock
@@ -36,6 +37,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EXPIRY = datetime(2026, 3, 28, 8, tzinfo=UTC)
 SYMBOL = "BTCUSD-28MAR26-100000-C"
 KEY, SECRET = "key+of/ours=", "5ecre7" * 8
+ORDERS = f"{HOST}/open/option/order"
+SENT_AT = NOW - timedelta(minutes=5)
 
 
 class TickingClock(SimulatedClock):
@@ -140,6 +143,18 @@ def a_page(*rows: str, end: str = '"hasNext":false,"hasPre":false') -> str:
 def query_of(request: requests.PreparedRequest) -> dict[str, str]:
     """Return the decoded query that a request carries."""
     return dict(parse_qsl(urlsplit(request.url or "").query))
+
+
+Answered = tuple[int, dict[str, str], str]
+
+
+def pages(url: str, by: str, rows: dict[str, str]) -> None:
+    """Answer each value of a query parameter with its own page."""
+
+    def reply(request: requests.PreparedRequest) -> Answered:
+        return 200, {}, rows[query_of(request).get(by, "")]
+
+    responses.add_callback(responses.GET, url, reply)
 
 
 Step = Callable[[CoincallClient], object]

@@ -190,7 +190,7 @@ SENT = {
         answer("1900000000000000123"),
         expected=(
             "1900000000000000123",
-            f'{{"symbol":"{SYMBOL}","qty":0.5,"tradeSide":1,"tradeType":1,"clientOrderId":{OUR_NUMBER},"price":1510,"timeInForce":"GTC"}}',
+            f'{{"symbol":"{SYMBOL}","qty":0.5,"tradeSide":1,"tradeType":1,"clientOrderId":{OUR_NUMBER},"price":1510,"timeInForce":"GTC","stp":2}}',
         ),
     ),
     "create answered by a string": Case(
@@ -199,7 +199,7 @@ SENT = {
         answer('"1900000000000000123"'),
         expected=(
             "1900000000000000123",
-            f'{{"symbol":"{SYMBOL}","qty":0.5,"tradeSide":2,"tradeType":3,"clientOrderId":7004200000170120003,"price":0.1,"reduceOnly":1}}',
+            f'{{"symbol":"{SYMBOL}","qty":0.5,"tradeSide":2,"tradeType":3,"clientOrderId":7004200000170120003,"price":0.1,"reduceOnly":1,"stp":2}}',
         ),
     ),
     "modify": Case(

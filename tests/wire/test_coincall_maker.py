@@ -23,6 +23,7 @@ from tests.wire.coincall_builders import (
     NOW,
     QUOTE_ID,
     REQUEST_ID,
+    SENT_AT,
     SYMBOL,
     Desk,
     a_block_row,
@@ -36,7 +37,6 @@ from tests.wire.coincall_builders import (
 
 RFQ_LIST, OWN, BLOCKS = f"{BLOCKTRADE}/rfqList/v1", f"{BLOCKTRADE}/list-quote/v1", f"{BLOCKTRADE}/trade-detail/private/v1"
 QUOTE, CANCEL, CANCEL_ALL = f"{BLOCKTRADE}/quote/create/v1", f"{BLOCKTRADE}/quote/cancel/v1", f"{BLOCKTRADE}/quote/cancel-all/v1"
-SENT_AT = NOW - timedelta(minutes=5)
 LEG = QuotedLeg(symbol=SYMBOL, side=Side.SELL, price=Decimal(1525), qty=Decimal("0.5"))
 MADE = (
     f'{{"quoteId":{QUOTE_ID},"requestId":{REQUEST_ID},"description":"BTC Call 28 Mar 26 100000","strategyName":"Call",'
