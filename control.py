@@ -45,6 +45,10 @@ class Verb(StrEnum):
         return self.value.replace("_", "-")
 
 
+# Words that loosen, or that do what was shown to a person: meant for what stands when they are said, not for what a later start finds.
+MEANT_NOW = frozenset({Verb.ACKNOWLEDGE, Verb.ACTIVATE, Verb.WITHDRAW_KILL, Verb.ADOPT, Verb.RELEASE})
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """One request: the verb, the trade, strategy or symbol it is about, details by name, and whether it is meant or only asked about."""
 
@@ -73,7 +77,8 @@ class Taken:
     age: float
 
 
-Handler = Callable[[Command], str]
+Later = Callable[[Callable[[str], None]], None]  # is handed the way to its answer, and uses it once: when what was begun is known
+Handler = Callable[[Command], str | Later]
 
 
 class ControlBox:
@@ -131,6 +136,11 @@ class ControlBox:
             self._write(self._dir / f"{taken.name}.answer", answer)
         except OSError as error:
             logger.warning("answer not left command={} reason={}", taken.command, error)
+
+    def withdraw(self, file: Path) -> None:
+        """Take back a command that nobody has taken; one that is taken, or that cannot be removed, stays as it is."""
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
 
     def wait(self, file: Path, seconds: float) -> Answer | None:
         """Wait for the answer to the command left in file, at most so many real seconds; None without one."""

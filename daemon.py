@@ -56,6 +56,7 @@ class Daemon:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._signalled)
         signal.signal(signal.SIGUSR1, self._kill_signalled)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})  # what came during the start is heard now
         try:
             self._begin()
             self._context.monitor.run(self._stop)
@@ -102,6 +103,7 @@ class Daemon:
         if context.rehearsal is not None:
             self._every(timedelta(minutes=1), "dry run index", self._watch_index)
         self._warn_of_real_trades()
+        self._commands.begin()
         self._scheduler.start()
         names = ", ".join(runner.name for runner in context.runners) or "none"
         makers = "" if context.maker is None else f" makers={', '.join(policy.name for policy in context.maker.policies)}"

@@ -1,9 +1,13 @@
 """The command line: what to run and where; everything else is settings."""
 
+import signal
+
+if __name__ == "__main__":  # for the seconds until there is a kill switch: by default the signal that throws it would end the process
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+
 import argparse
 import importlib.util
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +23,7 @@ import housekeeping
 import inquiries
 import logbook
 from config import Settings, load_settings
-from control import Command, ControlBox, Verb
+from control import MEANT_NOW, Command, ControlBox, Verb
 from daemon import Daemon
 from domain import Environment
 from domain.quoting import QuotingPolicy
@@ -344,8 +348,16 @@ def _send(command: Command, settings: Settings, home: Path) -> int:
         print(answer.said)
         return 0 if answer.done else REFUSED
     if inquiries.holder_of(settings, home).gone:
-        return _unheard(f"no daemon runs in {home}: nothing happens before its next start; {BY_HAND}")
+        return _unheard(f"no daemon runs in {home}: {_what_becomes_of(command, box, file)}; {BY_HAND}")
     return _unheard("no answer yet: it is obeyed as soon as the daemon is free, see its log")
+
+
+def _what_becomes_of(command: Command, box: ControlBox, file: Path) -> str:
+    """Say what becomes of a command that nobody has heard; one that is meant for this moment only is taken back."""
+    if command.verb in MEANT_NOW or command.verb is Verb.KILL:
+        box.withdraw(file)
+        return "nothing happens, and the command is taken back"
+    return f"nothing happens before its next start (to take it back: rm {file})"
 
 
 def _unheard(said: str) -> int:
@@ -360,7 +372,6 @@ def _by_signal(settings: Settings, home: Path) -> str:
 
 
 def _run(settings: Settings, home: Path, wish: Wish) -> int:
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is a kill switch; by default it would end the process
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the daemon takes both signals, either interrupts the start
     logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets)
     _refuse_what_cannot_run(settings, wish)

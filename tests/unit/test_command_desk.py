@@ -13,7 +13,7 @@ from control import Answer, Command, ControlBox, Taken, Verb
 from errors import InvalidTransition, RiskDenied
 from workers import Inbox
 
-KNOWN = (Verb.CLOSE, Verb.MANAGE, Verb.WRITE_OFF, Verb.RELEASE, Verb.KILL)
+KNOWN = (Verb.CLOSE, Verb.MANAGE, Verb.WRITE_OFF, Verb.RELEASE, Verb.KILL, Verb.HALT, Verb.ACKNOWLEDGE, Verb.ACTIVATE)
 
 
 class Desk:
@@ -24,6 +24,12 @@ class Desk:
         self.refuse: Exception | None = None
         self.desk = CommandDesk(self.box, dict.fromkeys(KNOWN, self.close), self.inbox.put)
         self.done: list[Command] = []
+
+    def leave(self, *verbs: Verb) -> None:
+        """Leave commands while no daemon runs, one after the other."""
+        for number, verb in enumerate(verbs):
+            file = self.box.put(Command(verb=verb, target=str(number)))
+            os.utime(file, (0, wall_now().timestamp() - 3))
 
     def close(self, command: Command) -> str:
         if self.refuse is not None:
@@ -62,6 +68,28 @@ def test_a_command_is_obeyed_on_the_tick_and_answered(desk: Desk) -> None:
     assert desk.box.wait(file, 0.2) == Answer(done=True, said="trade 7 is being closed")
 
 
+def test_what_was_left_before_a_start_is_obeyed_before_its_first_tick(desk: Desk) -> None:
+    desk.leave(Verb.HALT, Verb.CLOSE, Verb.KILL)
+
+    desk.desk.begin()
+
+    assert [command.verb for command in desk.done] == [Verb.HALT, Verb.CLOSE, Verb.KILL]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at the start", "with the first look"])
+def test_a_word_that_loosens_and_was_left_before_a_start_is_dropped(desk: Desk, late: bool) -> None:
+    desk.leave(Verb.ACKNOWLEDGE, Verb.ACTIVATE, Verb.RELEASE)
+
+    if late:
+        desk.desk.look()
+        desk.inbox.drain()
+    else:
+        desk.desk.begin()
+
+    assert desk.done == []
+    assert desk.give(Verb.ACKNOWLEDGE) == Answer(done=True, said="trade  is being closed")
+
+
 def test_a_command_is_obeyed_once(desk: Desk) -> None:
     desk.give(Verb.CLOSE, "7")
     desk.desk.look()
@@ -88,13 +116,13 @@ def test_a_refusal_is_answered_with_its_reason(desk: Desk, error: Exception, sai
 
 
 def test_a_verb_nobody_knows_is_refused(desk: Desk) -> None:
-    answer = desk.give(Verb.HALT)
+    answer = desk.give(Verb.THAW)
     assert answer is not None
     assert not answer.done
 
 
 def test_one_refusal_does_not_keep_the_next_from_being_heard(desk: Desk) -> None:
-    desk.box.put(Command(verb=Verb.HALT))
+    desk.box.put(Command(verb=Verb.THAW))
     desk.box.put(Command(verb=Verb.CLOSE, target="8"))
     desk.desk.look()
     desk.inbox.drain()
@@ -157,7 +185,7 @@ def test_a_kill_that_nobody_heard_for_a_minute_is_dropped_and_told(desk: Desk, v
 
     assert answer is not None
     assert (answer.done, bool(desk.done)) == (obeyed, obeyed)
-    assert obeyed or answer.said.endswith("s ago, when no daemon heard it, and is dropped: say it again")
+    assert obeyed or answer.said.endswith("s ago, when no daemon heard it, and is dropped: look, and say it again")
 
 
 def test_a_refused_command_is_a_warning_and_no_error(desk: Desk) -> None:

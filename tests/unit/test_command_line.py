@@ -98,7 +98,34 @@ def test_where_no_daemon_runs_a_kill_says_so_and_does_not_look_like_success(home
 
     told = capsys.readouterr()
     assert f"left for the daemon of paper in {home}: kill" in told.out
-    assert f"error: no daemon runs in {home}: nothing happens before its next start; cancel and close at the venue by hand" in told.err
+    assert f"error: no daemon runs in {home}: nothing happens, and the command is taken back; cancel and close at the venue" in told.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "stays"),
+    [
+        (("--kill", "--yes"), False),
+        (("--acknowledge",), False),
+        (("--activate",), False),
+        (("--withdraw-kill",), False),
+        (("--release", "1", "--yes"), False),
+        (("--adopt", "BTCUSD-1", "--strategy", "mine"), False),
+        (("--halt",), True),
+        (("--reduce",), True),
+        (("--pause", "mine"), True),
+        (("--close", "1"), True),
+    ],
+)
+def test_where_no_daemon_runs_only_what_a_start_may_find_is_left_for_it(
+    home: Path, capsys: Said, monkeypatch: pytest.MonkeyPatch, typed: tuple[str, ...], stays: bool
+) -> None:
+    monkeypatch.setattr(main, "LOOKED_FOR", 0.1)
+
+    assert main.main(typed) == 1
+
+    left = list((home / "commands").iterdir())
+    assert len(left) == int(stays)
+    assert (f"to take it back: rm {left[0]}" in capsys.readouterr().err) if stays else True
 
 
 def test_a_daemon_that_does_not_answer_in_time_is_no_success(held: Path, capsys: Said) -> None:
