@@ -367,20 +367,23 @@ def _noted(trade: TradeLifecycle, event: TradeEvent, before: TradeState) -> Trad
         case LegFilled(order=order, fill=fill):
             odd = trade.state is _S.QUARANTINED and before is not _S.QUARANTINED
             reason = f"the books cannot explain fill {fill.id} of order {order}" if odd else trade.reason
-            return replace(trade, seen=trade.seen | {fill.id}, last_fill_at=event.at, reason=reason)
+            trade = replace(trade, seen=trade.seen | {fill.id}, last_fill_at=event.at, reason=reason)
         case OpenCompleted() | PartKept() | TradeReleased() | LegAdopted():
-            return replace(trade, opened_at=trade.opened_at or event.at)
+            trade = replace(trade, opened_at=trade.opened_at or event.at)
+        case LegSettled() if before is _S.OPEN:  # else it would be told as ended because of why it was begun
+            trade = replace(trade, reason="settled at expiry")
         case ProfitPeaked(profit=profit):
-            return replace(trade, peak_profit=profit)
+            trade = replace(trade, peak_profit=profit)
         case CloseNotified():
-            return replace(trade, notified=True)
+            trade = replace(trade, notified=True)
         case CloseRequested() | OpenGivenUp() | UnwindStarted() | TradeQuarantined() | TradeWrittenOff() | TradeHandedOver():
             known = superseded and event.reason in trade.reason
+            reason = trade.reason if known else f"{trade.reason}; {event.reason}" if superseded else event.reason
             ordered = trade.ordered or (isinstance(event, CloseRequested) and event.ordered)
-            trade = replace(trade, urgent=trade.urgent or _hurries(event), ordered=ordered)
-            return trade if known else replace(trade, reason=f"{trade.reason}; {event.reason}" if superseded else event.reason)
+            trade = replace(trade, urgent=trade.urgent or _hurries(event), ordered=ordered, reason=reason)
         case _:
-            return trade
+            pass
+    return trade
 
 
 def _hurries(event: TradeEvent) -> bool:
