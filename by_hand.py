@@ -20,6 +20,7 @@ from trade_lifecycle import TradeLifecycle, TradeState
 from trading_desk import Desk
 
 S = TradeState
+FAR = 5  # times the venue's average, or that part of it: a price that is seldom meant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,7 @@ class ByHand:
                 f"account     {there.shown} {there.symbol}, of which our trades hold {there.ours} and others {there.others}",
                 f"adopt       {signed} {there.symbol} at {price} USD as trade {self._book.next_number} of {wish.strategy}",
                 f"left        {there.others - signed} stays others'",
+                *_far_off(price, there.avg_price),
                 f"exits       {', '.join(label_of(each) for each in exits) or 'none: only a person would close it'}",
                 f"a close     {leaving.name.lower()}s {plan.qty}, reduce-only, "
                 + ("at a price that is not watched yet" if now_at is None else f"now at {now_at} USD"),
@@ -194,3 +196,9 @@ class ByHand:
         quotes = (account.quotes.get(leg.option.symbol) for leg in trade.legs)
         marks = tuple(None if quote is None else quote.mark for quote in quotes)
         return TradeHandedOver(at=now, trade=trade.number, reason=reason, marks=marks)
+
+
+def _far_off(price: Decimal, average: Decimal | None) -> Iterator[str]:
+    """Yield a line where a price to adopt at is so far from the venue's average that a slip of the pen is likelier than a wish."""
+    if average is not None and not average / FAR <= price <= average * FAR:
+        yield f"mind        the venue's average is {average} USD: profit and loss would be counted from {price}"

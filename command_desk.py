@@ -23,7 +23,10 @@ class CommandDesk:
     """Takes commands out of a box and hands each to whoever knows its verb."""
 
     def __init__(self, box: ControlBox, handlers: Mapping[Verb, Handler], put: Callable[[Callable[[], None]], None]) -> None:
-        """`put` brings a call to the tick thread. A handler returns what it did, or how that is told later; it raises KeyError, ValueError or one of our errors."""
+        """`put` brings a call to the tick thread. A handler returns what it did, or a `Later` that will tell it.
+
+        It raises KeyError, ValueError or one of our errors.
+        """
         self._box, self._handlers, self._put = box, handlers, put
         self._began = monotonic()
 

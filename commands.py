@@ -10,9 +10,11 @@ from by_hand import Adoption
 from context import TradingContext
 from control import Command, Handler, Verb
 from domain import ExecutionMode, Severity, TradingState
-from reconciliation import Reconciler
 from strategy import StrategyRunner
 from trading_state import JOURNAL, OWN_WORDS, PERSON, TradingStates
+
+NOT_LISTED = "is not listed: write the option as the venue does, BTCUSD-27NOV26-95000-P"
+CONFIRM = "nothing is done yet: say --kill --yes within 60 s of market time"
 
 
 def handlers_of(context: TradingContext) -> Mapping[Verb, Handler]:
@@ -28,12 +30,12 @@ def handlers_of(context: TradingContext) -> Mapping[Verb, Handler]:
         Verb.RESUME: partial(_set_running, context, StrategyRunner.enable, "running"),
         Verb.STOP: partial(_set_running, context, StrategyRunner.stop, "stopped: its trades stay managed"),
         Verb.ACKNOWLEDGE: partial(_acknowledge, context),
-        Verb.KILL: lambda command: kill.confirm(PERSON) if command.confirmed else kill.arm(PERSON),
+        Verb.KILL: lambda command: kill.confirm(PERSON) if command.confirmed else f"{kill.arm(PERSON)}\n{CONFIRM}",
         Verb.WITHDRAW_KILL: lambda _: kill.withdraw(PERSON),
         Verb.REDUCE: lambda _: _ordered(states, TradingState.REDUCING),
         Verb.HALT: lambda _: _ordered(states, TradingState.HALTED),
         Verb.ACTIVATE: lambda command: _activated(states, command.target),
-        Verb.RECONCILE: lambda _: _reconcile(reconciler),
+        Verb.RECONCILE: lambda _: reconciler.ask,
         Verb.THAW: partial(_thaw, context),
     }
 
@@ -82,7 +84,8 @@ def _adopt(context: TradingContext, command: Command) -> str:
         raise ValueError(f"no strategy {command.details.get('strategy', '')} runs here, whose exits could watch it")
     option = context.market.listed(command.target)
     if option is None:
-        raise ValueError(f"{command.target} is not known to be listed yet: say it again in a few seconds")
+        surely = command.target != command.target.upper() or context.market.lists(command.target)
+        raise ValueError(f"{command.target} {NOT_LISTED if surely else 'is not known to be listed yet: say it again in a few seconds'}")
     if context.safety.kill.thrown:
         raise ValueError("the kill switch is thrown: what is adopted now would be closed at once")
     if strategy.dry_run:
@@ -119,7 +122,8 @@ def _number(command: Command, name: str) -> Decimal | None:
 
 def _ordered(states: TradingStates, state: TradingState) -> str:
     states.order(state, "a person asked for it")
-    return f"the account is {states.state} until --activate"
+    looser = " or --reduce, which lets exits run again" if states.state is TradingState.HALTED else ""
+    return f"the account is {states.state} until --activate{looser}"
 
 
 def _activated(states: TradingStates, cause: str) -> str:
@@ -128,15 +132,9 @@ def _activated(states: TradingStates, cause: str) -> str:
         states.overrule(cause, "a person overruled it")
     else:
         states.activate("a person asked for it")
-    words = {each.name: OWN_WORDS.get(each.name, f"--activate '{each.name}'") for each in states.causes}
+    words = {each.name: OWN_WORDS.get(each.name, f"its rule once all is well, or by --activate '{each.name}'") for each in states.causes}
     holds = "".join(f"\nstill holds: {each} (taken back by {words[each.name]})" for each in states.causes)
     return f"the account is {states.state}{holds}"
-
-
-def _reconcile(reconciler: Reconciler) -> str:
-    reconciler.due("a person asked for it")
-    standing = "".join(f"\n{found.kind}, {found.subject}: {found.said}" for found in reconciler.standing)
-    return f"a comparison with the venue begins; the last one found{standing or ' no difference'}"
 
 
 def _thaw(context: TradingContext, command: Command) -> str:

@@ -272,7 +272,7 @@ def _desks(builder: DeskBuilder, links: Links, seen: _Seen, rehearsal: DryRunDes
     makers = CoincallRFQ(board, seen.market.get_option_instruments, clock)
     orders, quoting = CoincallOrders(links.client, clock), CoincallMaker(board, clock)
     rehearsed = None if rehearsal is None else builder.build(VenuePorts(rehearsal, rehearsal, rehearsal.rfq, rehearsal.rfq)).desk
-    live = builder.build(VenuePorts(orders, seen.reader, makers, makers, quoting))
+    live = builder.build(VenuePorts(orders, seen.reader, makers, makers, quoting, lambda: links.transport.skew))
     if builder.settings.batch_orders == "on":
         live.desk.executor.post.together(CoincallBatches(links.client, CoincallMakerClient(links.transport), clock))
     return _Desks(orders, makers, quoting, live, rehearsed)

@@ -3,7 +3,7 @@
 One rule: written in the journal before anybody acts on it, and told to a person by kind, not by piece.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -66,6 +66,7 @@ class DifferenceBook:
     def __init__(self, journal: JournalWriter, alerts: Alerts, lag: timedelta) -> None:
         self._journal, self._alerts, self._lag = journal, alerts, lag
         self._seen: dict[tuple[Difference, str], _Sighting] = {}
+        self._unsure: Collection[str] = ()
 
     def restore(self, events: Iterable[AnyEvent]) -> None:
         """Take up what stood when the journal ended; it is not named a second time."""
@@ -85,18 +86,28 @@ class DifferenceBook:
 
     @property
     def suspected(self) -> Sequence[Found]:
-        """Return what was seen and must be seen again, or missed again, before it is believed; others' affairs can wait for it."""
-        turning = (s.found for s in self._seen.values() if s.named is (s.missing > 0))
-        return tuple(found for found in turning if found.kind not in _OF_OTHERS)
+        """Return what of ours was seen and must be seen again, or missed again, before it is believed."""
+        return tuple(found for found in self._turning if found.kind not in _OF_OTHERS)
+
+    @property
+    def pending(self) -> Sequence[Found]:
+        """Return all that another look will decide, others' affairs too: not what cannot be seen while an order of ours is out in it."""
+        return tuple(found for found in self._turning if not (found.kind in _POSITIONS and found.subject in self._unsure))
+
+    @property
+    def _turning(self) -> Iterable[Found]:
+        return (sighting.found for sighting in self._seen.values() if sighting.named is (sighting.missing > 0))
 
     def take(self, comparison: Comparison, now: datetime) -> None:
         """Take what one round found: name what has lasted, end what is gone."""
-        there = {found.key for found in comparison.found}
+        there, self._unsure = {found.key for found in comparison.found}, comparison.unsure
         for found in comparison.found:
             sighting = self._seen.setdefault(found.key, _Sighting(found, now))
             changed = sighting.named and found.kind in _POSITIONS and sighting.found.said != found.said  # orders change all day
             if changed and not self._written(_event(found, now)):
                 continue  # it is compared again
+            if changed:
+                logger.info("difference changed kind={} in={} said={}", found.kind, found.subject, found.said)
             sighting.found, sighting.rounds = found, sighting.rounds + 1
             sighting.missing, sighting.missing_since = 0, None
         self._name([s for s in self._seen.values() if not s.named and s.found.key in there and s.lasting(now, self._lag)], now)

@@ -87,6 +87,10 @@ class Books:
         """Return our order that the venue calls order_id."""
         return self.ledger.owner_of(order_id) or self.past.owner_of(order_id)
 
+    def strangers(self, fills: Sequence[Fill]) -> Sequence[Fill]:
+        """Return the fills of orders that are none of ours."""
+        return [fill for fill in fills if self.owner_of(fill.order_id) is None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
@@ -108,6 +112,10 @@ class Comparison:
     found: tuple[Found, ...] = ()
     unsure: frozenset[str] = frozenset()
     holdings: Mapping[str, Holding] = field(default_factory=dict)
+
+    def whole(self, symbol: str) -> bool:
+        """Tell whether all coins of ours in an option surely were there."""
+        return symbol not in self.unsure and symbol in self.holdings and self.holdings[symbol].short == 0
 
 
 def compare(books: Books, told: Told, strays: Sequence[Found] = ()) -> Comparison:

@@ -23,7 +23,8 @@ TraderError
 │   └── MalformedResponse    a shape we do not know: log it whole, treat writes as unknown
 ├── NoMatchingInstrument     an ordinary no: wait for another market
 ├── RiskDenied               an ordinary no: the gate explains itself
-│   └── AccountHeld          not this order but the account: the same no to every one until its state changes
+│   ├── AccountHeld          not this order but the account: the same no to every one until its state changes
+│   └── RuleRefused          a rule of the gate by its name: the same no to whatever breaks it
 ├── InvariantBroken          our books contradict themselves: stop opening, keep closing, call a person
 │   └── InvalidTransition    an event for which the trade's table has no row
 └── JournalError             the record could not be written or read: send nothing
@@ -142,6 +143,18 @@ class AccountHeld(RiskDenied):
         super().__init__(message)
 
 
+class RuleRefused(RiskDenied):
+    """A rule of the gate refused an order.
+
+    `rule` names the rule, the same for every order that it refuses, and `remedy` says what to change. `of_strategy` is False where
+    the rule is about the whole account or market and not about what one strategy wants.
+    """
+
+    def __init__(self, rule: str, message: str, remedy: str, *, of_strategy: bool = True) -> None:
+        self.rule, self.remedy, self.of_strategy = rule, remedy, of_strategy
+        super().__init__(message)
+
+
 class InvariantBroken(TraderError):
     """Our own books contradict themselves."""
 
@@ -155,7 +168,11 @@ class InvalidTransition(InvariantBroken):
 
 
 class JournalError(TraderError):
-    """The journal could not be written or read."""
+    """The journal could not be written or read; `advice` is what a person should do about it."""
+
+    def __init__(self, said: str, advice: str = "make the journal writable") -> None:
+        self.advice = advice
+        super().__init__(said)
 
 
 class JournalDamaged(JournalError):

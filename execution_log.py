@@ -4,9 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+import msgspec
+
 from clock import Clock
 from domain import ExecutionMode, Purpose, Remedy
-from events import AnyEvent, ExecutionEnded, ExecutionEvent, ExecutionStarted, LegBook, LegFilled
+from events import AnyEvent, ExecutionEnded, ExecutionEvent, ExecutionStarted, LegBook, LegFilled, RFQSent
+from order_ledger import LONG_AGO
 from ports import JournalWriter
 
 E = TypeVar("E", bound=ExecutionEvent)
@@ -124,9 +127,15 @@ class ExecutionLog:
                         run.take(event)
 
     def restore(self, events: Iterable[AnyEvent]) -> None:
-        """Rebuild from journalled events."""
+        """Rebuild from journalled events.
+
+        What happened after now, by a clock that has been set back since, counts as long ago: no round, chunk, request or remedy then
+        waits for that time to come again. The sending of a request keeps its moment, which is its name.
+        """
+        now = self._clock.now()
         for event in events:
-            self.take(event)
+            ahead = event.at > now and not isinstance(event, RFQSent)
+            self.take(msgspec.structs.replace(event, at=now - LONG_AGO) if ahead else event)
 
     def forget(self, trade: int) -> None:
         """Drop the runs of a trade that has ended."""

@@ -17,6 +17,7 @@ from journal import ARCHIVE_FILE, Journal, JournalReader, journal_file, rebuilt_
 
 LEAST_DAYS = 2  # the day limit counts today's trades, and yesterday's where a day has just begun
 _SQLITE = b"SQLite format 3\0"
+_PUT_BY = "put it somewhere else: the next --archive begins a new one, and the daemon needs none (docs/journal.md)"
 _ANOTHER = "name another file: this is no backup that could be restored (docs/journal.md)"
 HELP = {
     "backup": "copy the journal to FILE, checked; works beside a running daemon",
@@ -66,6 +67,7 @@ def archive(settings: Settings, home: Path, days: str) -> tuple[str, ...]:
         raise JournalError(f"{file} is being replaced: start the daemon once, it finishes that")
     with _writing(shelf), Journal(source) as journal:
         journal.verify()
+        tuple(_shelf_line(shelf))  # nothing is moved into an archive that is not sound
         newest = max((event.at for event in journal.events(last=1)), default=None)
         if newest is None:
             return ("archived    nothing: the journal is empty",)
@@ -104,7 +106,7 @@ def _described(what: str, reader: JournalReader, file: Path | None) -> Iterator[
 
 def _shelf_line(shelf: Path) -> Iterator[str]:
     if shelf.exists():
-        with JournalReader(shelf) as reader:
+        with JournalReader(shelf, next_step=_PUT_BY) as reader:
             yield f"archive     {reader.verify()} events of {_trades(reader)} trades in {shelf}, all readable, {_size(shelf)}"
 
 

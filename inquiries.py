@@ -90,7 +90,7 @@ def report(settings: Settings, home: Path, *, as_json: bool) -> Told:
         with JournalReader(source) as reader:
             found = Report(reader.events(*KINDS))
     lines = [json_of(found, str(home))] if as_json else tuple(report_lines_of(found, f"state in {home}"))
-    return Told(lines, exit_code=0 if found.adds_up else 1)
+    return Told(lines, () if source is not None else [_nothing(home)], exit_code=0 if found.adds_up else 1)
 
 
 def equity(settings: Settings, home: Path, *, as_json: bool) -> Told:

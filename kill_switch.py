@@ -15,13 +15,14 @@ from clock import Clock
 from domain import AccountSnapshot, KillPolicy, KillStage, Severity
 from errors import InvalidTransition, JournalError
 from events import AnyEvent, KillSwitchMoved
-from flatness import Flatness
+from flatness import QUIET, Flatness
 from order_ledger import OrderLedger, OrderRecord
 from ports import Alerts, JournalWriter
 from trade_lifecycle import TradeLifecycle, TradeState
 from trading_state import Rule
 
 ARMED_FOR = timedelta(seconds=60)
+DOUBTED_FOR = timedelta(seconds=60)  # after which a person is told that the venue does not agree
 TOLD_EVERY, WAITING_TOLD_EVERY = timedelta(seconds=10), timedelta(minutes=10)
 _S = TradeState
 _OPENING = frozenset({_S.PENDING_OPEN, _S.OPENING})
@@ -39,6 +40,15 @@ class Trades(Protocol):
     @property
     def trades(self) -> Sequence[TradeLifecycle]:
         """Return every trade known, ended ones too."""
+        ...
+
+    @property
+    def active(self) -> Sequence[TradeLifecycle]:
+        """Return the trades that have not ended."""
+        ...
+
+    def trade(self, number: int) -> TradeLifecycle | None:
+        """Return a trade, ended ones included; None for an unknown number."""
         ...
 
     def force_close(self, number: int, reason: str, *, urgent: bool = False) -> None:
@@ -65,11 +75,12 @@ class KillSwitch:
         alerts: Alerts,
         policy: KillPolicy,
         armed_for: timedelta = ARMED_FOR,
+        doubted_for: timedelta = DOUBTED_FOR,
     ) -> None:
         self._trades, self._ledgers, self._flatness, self._rule = trades, tuple(ledgers), flatness, rule
         self._journal, self._clock, self._alerts = journal, clock, alerts
         self._declared = self._policy = policy
-        self._armed_for = armed_for
+        self._armed_for, self._doubted_for = armed_for, doubted_for
         self._stage: KillStage | None = None
         self._since: datetime | None = None
         self._armed_at: datetime | None = None
@@ -77,6 +88,10 @@ class KillSwitch:
         self._unwritten: KillSwitchMoved | None = None
         self._asked: set[int] = set()
         self._said: tuple[tuple[str, ...], datetime] | None = None
+        self._watched: set[int] | None = None  # the trades that had not ended at the last look; None before the first
+        self._doubts: tuple[str, ...] = ()
+        self._doubted_since: datetime | None = None
+        self._doubt_told = False
 
     @property
     def thrown(self) -> bool:
@@ -125,9 +140,9 @@ class KillSwitch:
         if not self.thrown:
             now = self._clock.now()
             self._stage, self._since, self._armed_at, self._reason = KillStage.THROWN, now, None, f"{by}: {reason}"
-            self._asked, self._said = set(), None
-            self._flatness.begin()
-            self._move(KillSwitchMoved(at=now, stage=KillStage.THROWN, said=reason, by=by, policy=self._policy))
+            self._asked, self._said, self._doubts, self._doubt_told = set(), None, (), False
+            self._flatness.ask_anew()
+            self._move(self._thrown_now(now, reason, by))
             self._rule.hold(f"the kill switch was thrown by {by} ({reason})")
             hint = "it goes on until flat, through restarts; then look, and --withdraw-kill to trade again"
             self._alerts.alert(Severity.CRITICAL, "kill switch", f"thrown by {by} ({reason}): {_DOES[self._policy]}", hint)
@@ -145,7 +160,7 @@ class KillSwitch:
             raise ValueError("the kill switch is neither thrown nor armed")
         if self._unwritten is not None:
             raise JournalError("that the kill switch was thrown is not written yet, so it is not put back")
-        left = "; ".join(self._left()) or "nothing is left"
+        left = "; ".join(self._left() or self._doubts) or "nothing is left"
         self._journal.append(KillSwitchMoved(at=now, stage=KillStage.WITHDRAWN, said=left, by=by, policy=self._policy))
         self._stage = self._since = self._armed_at = None
         self._policy = self._declared
@@ -176,19 +191,22 @@ class KillSwitch:
                 self._stage = event.stage
             case KillStage.WITHDRAWN:
                 self._stage, self._since, self._policy = None, None, self._declared
+        if event.stage in (KillStage.THROWN, KillStage.WITHDRAWN):  # a withdrawn one has none, and what was seen before it is long ago
+            self._flatness.take_up(event.others, event.at)
 
     def step(self, account: AccountSnapshot) -> None:
         """Pull once more, see what is left, say it when it is due, and say flat once that is certain. Never blocks."""
+        self._see(account)
         if not self.thrown:
             return
         self._write_late()
         self._pull()
-        ours = self._ours
-        self._flatness.note(ours, {order.new.instrument.symbol for order in self._working}, account)
-        left = self._left()
+        left, self._doubts = self._left(), ()
         if left and not self.flat:
             self._flatness.ask_anew()
-        left = left or (() if self.flat else self._flatness.doubts(ours, account))
+        elif not self.flat:
+            left = self._doubts = self._flatness.doubts(self._ours, account)
+        self._tell_doubts(account.now)
         if left and self.flat:
             self._again(left, account.now)
         elif not left and not self.flat:
@@ -225,9 +243,26 @@ class KillSwitch:
 
     # ---- seeing
 
+    def _see(self, account: AccountSnapshot) -> None:
+        """Have it kept in mind, thrown or not, what others hold: once our orders have been out that cannot be seen any more."""
+        active, since = [trade for trade in self._trades.active if not trade.simulated], account.now - QUIET
+        if self._watched is None:
+            since = since if self._since is None else min(since, self._since)
+            ended = [each for each in self._trades.trades if each.closed_at is not None and each.closed_at >= since]
+        else:
+            gone = map(self._trades.trade, sorted(self._watched - {trade.number for trade in active}))
+            ended = [each for each in gone if each is not None]
+        self._watched = {trade.number for trade in active}
+        busy = {order.new.instrument.symbol for order in self._working if not self._is_simulated(order)}
+        self._flatness.note((*active, *(each for each in ended if not each.simulated)), busy, account, self._since if self.thrown else None)
+
+    def _is_simulated(self, order: OrderRecord) -> bool:
+        trade = self._trades.trade(order.client_id.trade)
+        return trade is not None and trade.simulated
+
     @property
     def _active(self) -> tuple[TradeLifecycle, ...]:
-        return tuple(trade for trade in self._trades.trades if trade.active)
+        return tuple(self._trades.active)
 
     @property
     def _working(self) -> tuple[OrderRecord, ...]:
@@ -264,8 +299,20 @@ class KillSwitch:
         self._stage = KillStage.THROWN
         self._flatness.ask_anew()
         said = f"no longer flat: {'; '.join(left)}"
-        self._move(KillSwitchMoved(at=now, stage=KillStage.THROWN, said=said, by=self._reason, policy=self._policy))
+        self._move(self._thrown_now(now, said, self._reason))
         self._alerts.alert(Severity.CRITICAL, "kill switch not flat", said, "compare with the venue; it goes on until flat again")
+
+    def _tell_doubts(self, now: datetime) -> None:
+        """Call a person, once, where nothing of ours is left by our books and the venue has not agreed for long."""
+        if not self._doubts:
+            self._doubted_since = None
+            return
+        self._doubted_since = self._doubted_since or now
+        if not self._doubt_told and now - self._doubted_since >= self._doubted_for:
+            self._doubt_told = True
+            said = f"our books show nothing left, and the venue does not agree: {'; '.join(self._doubts)}"
+            hint = "compare with the venue: what others traded meanwhile cannot be told from ours; close what is ours, then --withdraw-kill"
+            self._alerts.alert(Severity.WARNING, "kill switch not flat", said, hint)
 
     def _tell(self, left: tuple[str, ...], now: datetime) -> None:
         """Log what is left when it changes and every ten seconds; more seldom where only a person or an exit can move it."""
@@ -292,6 +339,9 @@ class KillSwitch:
 
     def _armed(self, now: datetime) -> bool:
         return self._armed_at is not None and now <= self._armed_at + self._armed_for
+
+    def _thrown_now(self, at: datetime, said: str, by: str) -> KillSwitchMoved:
+        return KillSwitchMoved(at=at, stage=KillStage.THROWN, said=said, by=by, policy=self._policy, others=self._flatness.others)
 
     def _move(self, event: KillSwitchMoved) -> None:
         """Journal a move that is made whether it can be written or not: a full disk must not keep anyone from stopping."""

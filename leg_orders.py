@@ -20,7 +20,6 @@ from domain import (
     OrderStatus,
     Purpose,
     Quote,
-    Severity,
     Side,
     aggressive_price,
     passive_price,
@@ -31,6 +30,7 @@ from execution import Scene
 from legging import followers, room
 from order_ledger import OrderRecord
 from ports import Alerts
+from refusals import tell_refused
 from trade_execution import TradeExecutor
 from trade_lifecycle import TradeLeg
 
@@ -64,7 +64,8 @@ class LegSight:
     A block that was refused says nothing of the book: of block orders only live ones are among them.
 
     Coins. `room` is what the legging policy leaves it now, `missing` what it wants in the end; both count what its live order may fill.
-    `follows` says that its room depends on other legs; `since` is when the execution began that looks.
+    `follows` says that its room depends on other legs; `since` is when the execution began that looks. `denied` is why the gate has
+    refused its last order; None once one has passed.
     """
 
     index: int
@@ -75,6 +76,7 @@ class LegSight:
     orders: Sequence[OrderRecord]
     since: datetime
     follows: bool = False
+    denied: str | None = None
 
     @property
     def live(self) -> OrderRecord | None:
@@ -102,7 +104,8 @@ class LegOrders:
 
     def __init__(self, executor: TradeExecutor, alerts: Alerts, desk: int) -> None:
         self._executor, self._alerts, self._desk = executor, alerts, desk
-        self._held: set[ClientOrderId] = set()
+        self._held: dict[ClientOrderId, bool] = {}  # what was logged as refused, and whether for the account's state
+        self._denied: dict[tuple[int, int, Purpose], tuple[datetime, str]] = {}
 
     def sights(self, scene: Scene, since: datetime) -> tuple[LegSight, ...]:
         """Return every leg of the scene's trade with its orders of the scene's purpose, for an execution begun at a moment."""
@@ -118,6 +121,7 @@ class LegOrders:
                 orders=[order for order in self._executor.ledger.of(trade.number, index, purpose) if order.live or not order.block],
                 since=since,
                 follows=behind[index],
+                denied=self._denied_since(since, trade.number, index, purpose),
             )
             for index, leg in enumerate(trade.legs)
         )
@@ -152,21 +156,33 @@ class LegOrders:
         quote = scene.quotes.get(option.symbol)
         try:
             self._executor.submit(order, trade, None if quote is None else quote.underlying_price)
-        except AccountHeld as no:
-            self._tell_held(order.client_id, no)
         except (RiskDenied, SizeRejected) as no:
-            self._alerts.alert(Severity.WARNING, f"refused {trade.id}/{place.leg}", str(no), "the order was not sent")
+            self._refused(order.client_id, no, scene)
         else:
-            if not scene.purpose.reduces:
-                self._held.clear()  # what opens passes: the account is active again, and a next hold is another one
+            self._passed(order.client_id)
 
-    def _tell_held(self, name: ClientOrderId, no: AccountHeld) -> None:
-        """Log each order that the account's state holds once, and call a person for the state: once, however many legs wait for it."""
+    def forget(self, trade: int) -> None:
+        """Drop what was refused to a trade that has ended."""
+        self._held = {name: state for name, state in self._held.items() if name.trade != trade}
+        self._denied = {key: told for key, told in self._denied.items() if key[0] != trade}
+
+    def _refused(self, name: ClientOrderId, no: RiskDenied | SizeRejected, scene: Scene) -> None:
+        """Log each order that the gate refuses once, and call a person for the rule: once, however many legs and trades it refuses."""
+        self._denied[name.trade, name.leg, name.purpose] = scene.now, str(no)
         if name not in self._held:
-            self._held.add(name)
+            self._held[name] = isinstance(no, AccountHeld)
             logger.info("order held back id={} because {}", name, no)
-        hint = "it was not sent, nor is any other of its kind while the state stands; --status says what holds the account"
-        self._alerts.alert(Severity.WARNING, f"refused {no.held}", str(no), hint)
+        tell_refused(self._alerts, no, scene.trade, "the order was not sent")
+
+    def _passed(self, name: ClientOrderId) -> None:
+        self._denied.pop((name.trade, name.leg, name.purpose), None)
+        self._held.pop(name, None)
+        if not name.purpose.reduces:  # what opens passes: the account is active again, and a next hold is another one
+            self._held = {each: state for each, state in self._held.items() if not state}
+
+    def _denied_since(self, since: datetime, trade: int, leg: int, purpose: Purpose) -> str | None:
+        at, reason = self._denied.get((trade, leg, purpose), (None, None))
+        return None if at is None or at < since else reason
 
 
 def settling(order: OrderRecord) -> bool:
@@ -190,6 +206,15 @@ def _refusal(last: OrderRecord) -> str | None:
     if last.refused is not None and not last.retryable:
         return last.refused
     return f"the venue rejected order {last.client_id}" if last.status is OrderStatus.INVALID else None
+
+
+def given_up(sight: LegSight, reason: str) -> str:
+    """Say why no more of a leg is tried: for a reason, or, where the gate refused its last order, for what the gate said."""
+    if sight.denied is None:
+        return reason
+    refused = f"the gate refused its order: {sight.denied}"
+    sent = sight.last is not None and sight.last.sent_at >= sight.since
+    return f"{reason}; at last {refused}" if sent else refused
 
 
 def wait_for(sight: LegSight, now: datetime, timeout: timedelta) -> str | None:

@@ -201,7 +201,7 @@ class LifecycleManager:
     def restore(self, events: Iterable[AnyEvent]) -> None:
         """Rebuild every trade and order from the journal; the venue is asked about each order without a known end."""
         kept = tuple(events)
-        self._book.restore(kept)
+        self._book.restore(kept, self._clock.now())
         self._stale = frozenset(trade.number for trade in self.active if trade.state is S.PENDING_OPEN)
         running = self.active
         self.past.restore(kept, [trade for trade in self.trades if not trade.active and not trade.simulated])

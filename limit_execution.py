@@ -26,7 +26,7 @@ from domain import (
     whole_lots,
 )
 from execution import Advance, ExecutionResult, Progress, RunLog, Scene, leg_results
-from leg_orders import SLOW, Cancel, LegOrders, LegSight, Place, crossing_price, dead_end, gave_way, settling, tripped, wait_for
+from leg_orders import SLOW, Cancel, LegOrders, LegSight, Place, crossing_price, dead_end, gave_way, given_up, settling, tripped, wait_for
 from order_ledger import OrderRecord
 
 BRISK = timedelta(seconds=5)
@@ -121,7 +121,8 @@ class LimitExecutor:
         return LimitExecution(self._orders, log, self._shortest)
 
     def forget(self, trade: int, /) -> None:
-        """Keep nothing of a trade that has ended: nothing is kept."""
+        """Drop what is kept of a trade that has ended."""
+        self._orders.forget(trade)
 
 
 class LimitExecution:
@@ -254,9 +255,9 @@ def _cancel(order: OrderRecord, why: str) -> LegStep:
 
 
 def _absent(sight: LegSight, chase: Chase, quote: Quote | None) -> LegStep:
-    over = dead_end(sight, chase.purpose, chase.now) or _over(chase)
-    if over is not None:
-        return LegStep(progress=Progress.EXHAUSTED, reason=over)
+    dead, over = dead_end(sight, chase.purpose, chase.now), _over(chase)
+    if dead is not None or over is not None:
+        return LegStep(progress=Progress.EXHAUSTED, reason=dead or given_up(sight, over or ""))
     slow = tripped(sight, chase.purpose, chase.params.max_requote_rounds)
     waiting = wait_for(sight, chase.now, _timeout(sight, chase))
     if waiting is None and sight.sendable == 0:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from loguru import logger
-
 from account_manager import AccountManager
 from clock import Clock, monotonic
 from domain import (
@@ -55,9 +53,32 @@ ACCOUNT_EVERY = 1.0  # real seconds: the venue answers two such questions a seco
 ORDER_STREAM = "options"
 _REMEMBERED = 2000
 _FAILURES_IN_A_ROW = 3
+OUTAGE_LASTS = 5.0  # real seconds: three attempts pass within one, and a venue that restarts its streams is back before
 
 Market = BookPush | IndexPush | ChainPush | TickerPush | TapePush
 Waiting = Market | PositionPush  # what is told again and again: it waits for the next tick, and only the newest counts
+
+
+class Outages:
+    """Connections that cannot be had: each since when (real seconds), and how often it had failed when it was last spoken of."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+        self._spoken: dict[str, int] = {}
+
+    def lasting(self, standing: Iterable[StreamStanding], now: float) -> list[StreamStanding]:
+        """Return each that has failed for so long and so often that a person is to hear of it, once for each attempt and not each look."""
+        found = []
+        for each in standing:
+            if each.open_since is not None or each.failures == 0:
+                self._since.pop(each.name, None)
+                self._spoken.pop(each.name, None)
+                continue
+            lasts = now - self._since.setdefault(each.name, now) >= OUTAGE_LASTS
+            if lasts and each.failures >= _FAILURES_IN_A_ROW and each.failures != self._spoken.get(each.name):
+                self._spoken[each.name] = each.failures
+                found.append(each)
+        return found
 
 
 class LiveFeed:
@@ -86,6 +107,7 @@ class LiveFeed:
         self._told: OrderedDict[ClientOrderId, None] = OrderedDict()
         self._untold: dict[ClientOrderId, tuple[float, datetime]] = {}
         self._account_due = 0.0
+        self._outages = Outages()
         self.on_gap: list[Callable[[datetime | None], None]] = []
         self.on_news: list[Callable[[Push], None]] = []
 
@@ -204,8 +226,6 @@ class LiveFeed:
     # ---- connections
 
     def _opened(self, push: StreamOpened) -> None:
-        since = "" if push.silent_since is None else f" nothing heard since={push.silent_since:%H:%M:%S}"
-        logger.info("stream open name={}{}", push.name, since)
         self._untold.clear()
         self._executor.recheck()
         self._market.recheck()
@@ -215,11 +235,10 @@ class LiveFeed:
 
     def _tell_of_the_lost(self, streams: Streams) -> None:
         """Call a person for a connection that cannot be had."""
-        for each in streams.standing():
-            if each.open_since is None and each.failures >= _FAILURES_IN_A_ROW:
-                said = f"the stream {each.name} could not be had {each.failures} times in a row: {each.reason}"
-                hint = "everything is asked for meanwhile, only later; check the network, or set TRADER_STREAMS=off"
-                self._alerts.alert(Severity.WARNING, f"stream {each.name}", said, hint)
+        for each in self._outages.lasting(streams.standing(), monotonic()):
+            said = f"the stream {each.name} could not be had {each.failures} times in a row: {each.reason}"
+            hint = "everything is asked for meanwhile, only later; check the network, or set TRADER_STREAMS=off"
+            self._alerts.alert(Severity.WARNING, f"stream {each.name}", said, hint)
 
     # ---- a stream that stands and tells nothing
 

@@ -6,15 +6,13 @@ if __name__ == "__main__":  # for the seconds until there is a kill switch: by d
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
 
 import argparse
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from loguru import logger
 
@@ -25,15 +23,13 @@ import logbook
 from config import Settings, load_settings
 from control import MEANT_NOW, Command, ControlBox, Verb
 from daemon import Daemon
-from domain import Environment
-from domain.quoting import QuotingPolicy
+from domain import Environment, Severity
 from errors import ConfigError, JournalError
 from inquiries import Told
 from notify import problems as address_problems
-from rfq_maker import load_makers
+from roster import Wish, wish_of
 from scripting import assembled, home_of, usual_env_file
-from strategies import MAKERS, STRATEGIES
-from strategy import StrategyConfig, StrategyFactory, load_strategies
+from strategy import StrategyConfig
 
 REFUSED, BAD_INPUT = 1, 2
 ANSWER_WITHIN, LOOKED_FOR = 15.0, 4.0  # real seconds, where a daemon runs and where none is seen; it looks once a second
@@ -81,16 +77,6 @@ OF_THE_JOURNAL: Mapping[str, Question] = {
     "verify": lambda asked, settings, home: Told(housekeeping.verify(settings, home, Path(asked.verify) if asked.verify else None)),
 }
 OF_THE_STRATEGIES = ("list", "check", "doctor")
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be traded: strategies and makers, what is wrong with others, and whether anybody named any of it."""
-
-    strategies: tuple[StrategyConfig, ...]
-    makers: tuple[QuotingPolicy, ...]
-    problems: tuple[str, ...]
-    named: bool
 
 
 class Line(argparse.ArgumentParser):
@@ -190,6 +176,8 @@ def _understood(argv: Sequence[str] | None) -> argparse.Namespace:
         parser().error("--qty and --price go with --adopt")
     if asked.json and not (asked.report or asked.equity or asked.doctor):
         parser().error("--json goes with --report, --equity or --doctor")
+    if (asked.strategy or asked.maker) and (word := next((name for name in WORDS if name != "adopt" and _given(asked, name)), None)):
+        parser().error(f"--strategy and --maker do not narrow {_flag(word)}: leave them out")
     if asked.canary and not asked.doctor:
         parser().error("--canary goes with --doctor")
     if asked.yes and asked.adopt is None and asked.release is None and asked.kill is None:
@@ -208,9 +196,7 @@ def _dispatch(asked: argparse.Namespace) -> int:
     question = next((question for name, question in OF_THE_JOURNAL.items() if _given(asked, name)), None)
     if question is not None:
         return _print(question(asked, settings, home))
-    chosen, problems = _strategies(asked)
-    named = bool(asked.strategy or asked.strategies_file or asked.maker)
-    wish = Wish(chosen, _makers(asked, chosen), problems, named)
+    wish = wish_of(asked.strategy, asked.maker, asked.strategies_file, dry_run=asked.dry_run)
     return _asked_of_strategies(asked, settings, home, wish) if _only_looks(asked) else _run(settings, home, wish)
 
 
@@ -254,60 +240,12 @@ def _diagnose(asked: argparse.Namespace, settings: Settings, home: Path, chosen:
 def _settings(asked: argparse.Namespace, *, trades: bool) -> Settings:
     flags = {_flag(name): getattr(asked, name) for name in ("state_dir", "paper_market", "paper_speed")}
     given = {flag: value for flag, value in flags.items() if value is not None}
-    return load_settings(given, os.environ, asked.env_file or usual_env_file(), asked.profile, live=asked.live if trades else None)
+    env_file, live = asked.env_file or usual_env_file(), asked.live if trades or asked.live else None
+    return load_settings(given, os.environ, env_file, asked.profile, live=live, besides=_wrong_addresses if trades else None)
 
 
-def _strategies(asked: argparse.Namespace) -> tuple[tuple[StrategyConfig, ...], tuple[str, ...]]:
-    if asked.maker and not asked.strategy and asked.strategies_file is None:
-        return (), ()  # a maker by itself
-    factories = STRATEGIES if asked.strategies_file is None else _from_file(asked.strategies_file)
-    configs, problems = load_strategies(factories)
-    names = [config.name for config in configs]
-    unknown = [name for name in asked.strategy if name not in names]
-    if unknown:
-        raise ConfigError([*problems, *(f"--strategy {name}: unknown; there are {', '.join(names) or 'none'}" for name in unknown)])
-    chosen = [config for config in configs if not asked.strategy or config.name in asked.strategy]
-    return tuple(replace(config, dry_run=True) if asked.dry_run else config for config in chosen), problems
-
-
-def _makers(asked: argparse.Namespace, strategies: Sequence[StrategyConfig]) -> tuple[QuotingPolicy, ...]:
-    """Return the quoting policies that are named; raise ConfigError where one is unknown or cannot be used."""
-    if not asked.maker:
-        return ()
-    factories = MAKERS if asked.strategies_file is None else _listed(_module(asked.strategies_file), "MAKERS", asked.strategies_file)
-    policies, problems = load_makers(factories, taken=[config.name for config in strategies])
-    names = [policy.name for policy in policies]
-    unknown = [f"--maker {name}: unknown; there are {', '.join(names) or 'none'}" for name in asked.maker if name not in names]
-    if problems or unknown:
-        raise ConfigError([*problems, *unknown])
-    chosen = (policy for policy in policies if policy.name in asked.maker)
-    return tuple(replace(policy, dry_run=True) if asked.dry_run else policy for policy in chosen)
-
-
-def _from_file(path: Path) -> Sequence[StrategyFactory]:
-    return _listed(_module(path), "STRATEGIES", path)
-
-
-def _listed(module: ModuleType, name: str, path: Path) -> Sequence[Callable[..., Any]]:
-    found = getattr(module, name, None)
-    if not isinstance(found, list | tuple):
-        raise ConfigError(f"--strategies-file {path}: it needs a list {name} of factory functions")
-    return found
-
-
-def _module(path: Path) -> ModuleType:
-    """Load a user's file; whatever is wrong with it is said with its name and line."""
-    spec = importlib.util.spec_from_file_location("user_strategies", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise ConfigError(f"--strategies-file {path}: not a Python file that can be read")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise ConfigError(f"--strategies-file {path}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}") from error
-    except Exception as error:  # a user's file may fail in any way, and is told so
-        raise ConfigError(f"--strategies-file {path}: {type(error).__name__}: {error}") from error
-    return module
+def _wrong_addresses(settings: Settings) -> Sequence[str]:
+    return address_problems(settings.alert_addresses)
 
 
 def _command(word: Word, target: str, asked: argparse.Namespace) -> Command:
@@ -376,6 +314,9 @@ def _run(settings: Settings, home: Path, wish: Wish) -> int:
     logbook.set_up(settings.log_dir, settings.log_level, terminal=True, secrets=settings.secrets)
     _refuse_what_cannot_run(settings, wish)
     context, exchange = assembled(settings, home, wish.strategies, policies=wish.makers)
+    if wish.problems:
+        hint = "mend it and restart; until then it enters no more, and no exit of it watches what is open"
+        context.alerts.alert(Severity.WARNING, "strategy not loaded", "; ".join(wish.problems), hint)
     Daemon(context, ControlBox(home), exchange).run()
     return 0
 
@@ -386,7 +327,7 @@ def _refuse_what_cannot_run(settings: Settings, wish: Wish) -> None:
         logger.error("strategy not loaded {}", problem)
     if wish.problems and not wish.strategies:
         raise ConfigError("no strategy could be loaded; nothing to run")
-    if wrong := [*inquiries.unnamed(settings, named=wish.named), *address_problems(settings.alert_addresses)]:
+    if wrong := inquiries.unnamed(settings, named=wish.named):
         raise ConfigError(wrong)
     if settings.environment is Environment.PRODUCTION:
         logger.warning("production: orders trade real money at {}", settings.base_url)

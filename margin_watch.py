@@ -48,7 +48,7 @@ class MarginWatch:
         self._rule, self._alerts, self._levels, self._reduce = rule, alerts, tuple(levels), reduce_pct
         self._release = min(levels[-1].pct if levels else reduce_pct, reduce_pct - HYSTERESIS)
         self._reached = 0
-        self._seen = self._unjudged = self._called = self._overdrawn = False
+        self._seen = self._unjudged = self._called = self._overdrawn = self._closed = False
 
     def look(self, account: AccountSnapshot) -> None:
         """Judge the margin once: tell what was crossed, and hold or release the account."""
@@ -69,7 +69,7 @@ class MarginWatch:
         before, self._reached = self._reached, max(reached, min(self._reached, kept))
         if self._reached > before:
             level = self._levels[self._reached - 1]
-            said = f"maintenance margin {account.maintenance_margin} USD is {_short(pct)} % of the equity of {account.equity} USD"
+            said = f"maintenance margin {account.maintenance_margin} USD, equity {account.equity} USD: {_share(pct)}"
             hint = "add money or close trades; the venue liquidates when it reaches the equity"
             self._alerts.alert(level.severity, f"margin {level.pct.normalize():f} %", f"{said}: level {level.pct} % is reached", hint)
         elif self._reached < before:
@@ -77,10 +77,17 @@ class MarginWatch:
 
     def _look_at_reduce(self, pct: Decimal) -> None:
         if pct >= self._reduce:
-            self._rule.hold(f"maintenance margin is {_short(pct)} % of equity, from {self._reduce} % on nothing is opened")
+            said = f"{_share(pct)}; from {self._reduce} % on nothing is opened"
+            self._rule.hold(said)
+            if self._rule.holding and not self._closed:
+                self._alerts.alert(
+                    Severity.CRITICAL, "margin reducing", said, f"add money or close trades; it lets go below {self._release} %"
+                )
+            self._closed = self._rule.holding
         elif pct < self._release:
+            self._closed = False
             try:
-                self._rule.release(f"maintenance margin is {_short(pct)} % of equity, below {self._release} %")
+                self._rule.release(f"{_share(pct)}, below {self._release} %")
             except JournalError as error:
                 logger.warning("margin holds on: its release cannot be written reason={}", error)
 
@@ -110,6 +117,10 @@ class MarginWatch:
             self._called = True
             hint = "no action needed if it comes back; else look at the venue's account page"
             self._alerts.alert(Severity.WARNING, "margin unknown", said, hint)
+
+
+def _share(pct: Decimal) -> str:
+    return f"maintenance margin is {_short(pct)} % of equity" if pct.is_finite() else "no equity is left to carry the maintenance margin"
 
 
 def _short(pct: Decimal) -> str:

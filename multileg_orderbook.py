@@ -44,7 +44,7 @@ from domain import (
 from errors import ConfigError
 from events import ExecutionEvent, ExecutionMoved
 from execution import Advance, Driver, Progress, RunLog, Scene, leg_results
-from leg_orders import SLOW, Cancel, LegOrders, LegSight, Place, crossing_price, dead_end, settling, tripped, wait_for
+from leg_orders import SLOW, Cancel, LegOrders, LegSight, Place, crossing_price, dead_end, given_up, settling, tripped, wait_for
 from legging import apart_since
 from order_ledger import OrderRecord
 
@@ -121,7 +121,8 @@ class SmartOrderbookExecutor:
         return SmartExecution(self._orders, scene, log, self._shortest)
 
     def forget(self, trade: int, /) -> None:
-        """Keep nothing of a trade that has ended: nothing is kept."""
+        """Drop what is kept of a trade that has ended."""
+        self._orders.forget(trade)
 
 
 class SmartExecution:
@@ -263,13 +264,8 @@ class SmartExecution:
             rounds=self._plan.count * (self._config.aggressive_attempts + quotes),
         )
         return [
-            look(
-                self._of_chunk(sight, moved.number),
-                turn,
-                scene.quotes.get(sight.leg.option.symbol),
-                scene.books.get(sight.leg.option.symbol),
-            )
-            for sight in sights
+            look(self._of_chunk(sight, moved.number), turn, scene.quotes.get(symbol), scene.books.get(symbol))
+            for sight, symbol in ((each, each.leg.option.symbol) for each in sights)
         ]
 
     def _of_chunk(self, sight: LegSight, number: int) -> LegSight:
@@ -349,14 +345,17 @@ def _quoted(sight: LegSight, turn: Turn, quote: Quote | None) -> LegLook:
 def _crossed(sight: LegSight, turn: Turn, quote: Quote | None, book: OrderBook | None) -> LegLook:
     tries = [order for order in sight.orders if order.sent_at >= turn.since and order.status is not OrderStatus.FILLED]
     if len(tries) >= turn.config.aggressive_attempts:
-        return LegLook(state=LegState.SPENT, reason=f"not filled in {turn.config.aggressive_attempts} attempts across the spread")
+        over = f"not filled in {turn.config.aggressive_attempts} attempts across the spread"
+        return LegLook(state=LegState.SPENT, reason=given_up(sight, over))
     if tries and turn.now < tries[-1].sent_at + _patience(sight, turn, turn.attempt + turn.pause):
         return LegLook(state=LegState.ACTIVE, reason="pausing between attempts")
     waiting = wait_for(sight, turn.now, turn.attempt)
     price = None if quote is None else crossing_price(quote, book, sight.side, sight.sendable, turn.config.max_cross_pct)
     if price is None or waiting is not None or (turn.idle and not tries):
         nothing = "no fresh quote" if quote is None else "no price to cross at" if price is None else "no order was let out"
-        return LegLook(state=LegState.SPENT if turn.idle else LegState.ACTIVE, reason=waiting or nothing)
+        if turn.idle:
+            return LegLook(state=LegState.SPENT, reason=given_up(sight, waiting or nothing))
+        return LegLook(state=LegState.ACTIVE, reason=waiting or nothing)
     return LegLook(state=LegState.ACTIVE, action=Place(leg=sight.index, side=sight.side, qty=sight.sendable, price=price))
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from clock import Clock
 from domain import ClientOrderId, NewOrder, OrderType, Quote, TradingState
-from errors import ExchangeUnavailable, RiskDenied
+from errors import ExchangeUnavailable, RuleRefused
 from events import AnyEvent, OrderIntended
 from legging import room
 from order_ledger import OrderLedger
@@ -70,7 +70,8 @@ class OrderGate:
         name = order.client_id
         free, working = room(trade, name.purpose)[name.leg], self._ledger.working(name.trade, name.leg)
         if working + order.qty > free:
-            raise RiskDenied(f"order {name} for {order.qty} with {working} working: its structure leaves it {free} for now")
+            said = f"order {name} for {order.qty} with {working} working: its structure leaves it {free} for now"
+            raise RuleRefused("legs in turn", said, "nothing: it is sent once the leg that covers it has filled")
 
     def in_time(self, order: NewOrder, decided_at: datetime, within: timedelta) -> None:
         """Raise ExchangeUnavailable for an opening order that has waited too long for a worker: its price is of another market."""

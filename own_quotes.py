@@ -30,7 +30,7 @@ from execution import RunLog
 from execution_log import ExecutionLog
 from order_ledger import OrderRecord, Patience
 from ports import Alerts, IoPool
-from quote_records import Offer, OwnQuote, QuoteGateway, Terms, filled_otherwise, its_block, its_quote, recovered, terms
+from quote_records import Offer, OwnQuote, QuoteGateway, Terms, filled_otherwise, its_block, its_quote, recovered, said, terms
 from trade_execution import TradeExecutor
 
 LIFE = timedelta(minutes=5)  # of a quote at the venue (API 8.1)
@@ -119,6 +119,13 @@ class QuoteDesk:
             logger.info("quote taken back trade={} request={} because {}", trade, quote.request_id, reason)
             self._pursue(quote, self._clock.now())
 
+    def outlived(self, trade: int) -> None:
+        """Take it that the request of an offer is over: what became of the offer, which was taken or went with it, is asked at once."""
+        quote = self._quotes.get(trade)
+        if quote is not None and quote.leaving is None:
+            quote.leaving, quote.gone, quote.next_ask = "the request is over", True, self._clock.now()
+            self._pursue(quote, self._clock.now())
+
     def news(self, push: QuotePush | BlockPush) -> None:
         """Take news of a quote of ours, early, late or twice: what it says is asked about before it is believed."""
         if isinstance(push, QuotePush):
@@ -178,7 +185,7 @@ class QuoteDesk:
         logger.info("quote open trade={} request={} id={}", quote.trade, quote.request_id, found.quote_id)
         if terms(found.legs) != self._ours(quote):
             quote.leaving = quote.leaving or "the venue has it otherwise than it was made"
-            message = f"quote {found.quote_id}: made {_said(self._ours(quote))}, the venue has {_said(terms(found.legs))}"
+            message = f"quote {found.quote_id}: made {said(self._ours(quote))}, the venue has {said(terms(found.legs))}"
             hint = "it is taken back; compare the instruments' ticks with the venue's"
             self._alerts.alert(Severity.WARNING, f"quote altered {quote.trade}", message, hint)
 
@@ -222,7 +229,7 @@ class QuoteDesk:
             self._close(quote, *(("given up", "") if self._untouched(quote) else ("filled", "")))
             return
         self._tell(quote)
-        if quote.leaving is not None and quote.quote_id is not None:
+        if quote.leaving is not None and quote.quote_id is not None and not quote.gone:
             self._cancel(quote, now)
         if quote.expires_at is not None and now >= quote.expires_at:
             quote.next_ask = quote.next_ask or now
@@ -246,8 +253,10 @@ class QuoteDesk:
         """Ask what became of it, whatever was answered: it may have been taken first."""
         quote.cancelling = False
         if isinstance(outcome, Exception):
-            quote.failures += 1
-            if quote.failures == 1:
+            quote.failures, refused = quote.failures + 1, isinstance(outcome, ExchangeRejected)
+            if quote.failures == 1 and refused:  # most likely a taker was faster, or it had expired
+                logger.info("quote not open any more trade={}: asking what became of it; the venue says {}", quote.trade, outcome)
+            elif quote.failures == (2 if refused else 1):
                 logger.warning("quote not taken back yet trade={} reason={}", quote.trade, outcome)
         quote.next_ask, quote.wait = self._clock.now(), self._patience.ask_again
         if self._quotes.get(quote.trade) is quote:
@@ -267,6 +276,7 @@ class QuoteDesk:
             return
         if isinstance(answer, Exception):
             logger.warning("quote query failed trade={} request={} reason={}", quote.trade, quote.request_id, answer)
+            quote.gone = False
             if quote.doubted_at is not None:
                 self._call(quote, f"the venue cannot be asked about our quote on request {quote.request_id}: {answer}")
             return
@@ -290,6 +300,7 @@ class QuoteDesk:
 
     def _stands(self, quote: OwnQuote, found: RFQQuote) -> None:
         """Take in that an offer is open; one whose answer was lost is taken back now that it has a name."""
+        quote.gone = False
         if quote.quote_id is None or quote.expires_at is None:
             self._adopt(quote, found)
             quote.leaving = quote.leaving or "its answer was lost"
@@ -319,7 +330,7 @@ class QuoteDesk:
         """Go on asking for a block that was traded and is not shown whole yet."""
         if quote.doubted_at is None:
             quote.doubted_at, quote.wait = now, self._patience.ask_again
-        quote.noes, quote.next_ask = 0, now + quote.wait
+        quote.noes, quote.next_ask, quote.gone = 0, now + quote.wait, True
         logger.warning("quote taken, its block is not shown yet trade={} request={}", quote.trade, quote.request_id)
         if now >= quote.doubted_at + self._patience.absence:
             self._call(quote, f"our quote on request {quote.request_id} was taken, and the venue does not show its block")
@@ -337,6 +348,7 @@ class QuoteDesk:
             return
         quote.noes += 1
         over = status is not None and status.final
+        quote.gone = quote.gone and over
         late = now >= quote.doubted_at + LIFE + LAGS * self._patience.absence
         if quote.noes < ENOUGH_NOES or not (over or late) or not self._untouched(quote):
             return
@@ -365,7 +377,7 @@ class QuoteDesk:
         try:
             quote.log.write(kind, **fields)
         except JournalError as error:
-            hint = "free disk space; no order is sent until it writes"
+            hint = f"{error.advice}; no order is sent until it writes"
             self._alerts.alert(Severity.CRITICAL, "journal", f"cannot write {kind.__name__}: {error}", hint)
             return False
         return True
@@ -383,7 +395,3 @@ class QuoteDesk:
         records = (self._executor.ledger.get(name) for name in quote.names)
         new = [record.new for record in records if record is not None]
         return sorted((each.instrument.symbol, each.side, each.qty, each.price) for each in new)
-
-
-def _said(legs: Terms) -> str:
-    return ", ".join(f"{side.name.lower()} {qty} {symbol} @ {price}" for symbol, side, qty, price in legs)

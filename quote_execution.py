@@ -4,19 +4,22 @@ Its one rule: an offer stands only while somebody says, again and again, at whic
 board; silence there takes the offer back. One is replaced only once the venue has shown the last one as over.
 """
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from domain import ExecutionMode, NewOrder, OrderType, Severity, Verdict
-from domain.quoting import MADE
-from errors import AccountHeld, InvariantBroken, RiskDenied, SizeRejected
+from conditions import fingerprint
+from domain import ExecutionMode, NewOrder, OrderType, Verdict
+from domain.quoting import MADE, QuotingPolicy
+from errors import InvariantBroken, RiskDenied, SizeRejected
 from events import BlockQuoteEnded, BlockQuoteIntended, ExecutionEvent
 from execution import Advance, Execution, ExecutionResult, Executor, Progress, RunLog, Scene, leg_results
 from own_quotes import UNASKED, QuoteDesk
 from ports import Alerts
 from quote_records import Offer, terms
+from refusals import tell_refused
 from request_watch import RequestWatch
 from trade_execution import TradeExecutor
 from trade_lifecycle import TradeLifecycle
@@ -30,6 +33,13 @@ LULL = timedelta(seconds=6)  # after the venue ended one by itself: its request 
 def made(trade: TradeLifecycle) -> bool:
     """Tell whether a trade waits, or waited, for a taker: it carries the version of a quoting policy."""
     return trade.version.startswith(MADE)
+
+
+def version_of(policy: QuotingPolicy) -> str:
+    """Return what marks a policy's trades: that a policy made them, and twelve characters that change when the policy does."""
+    plain = replace(policy, exit_conditions=())
+    parts = (*(f"{each.name}={getattr(plain, each.name)!r}" for each in fields(plain)), *map(fingerprint, policy.exit_conditions))
+    return MADE + hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +155,7 @@ class MakerExecution:
         wish = self._board.wish(number, scene.now)
         if isinstance(wish, str):
             over = self.cancel(wish)
-            return Advance(progress=Progress.EXHAUSTED, reason=wish) if over else _working(f"taking the quote back: {wish}")
+            return Advance(progress=Progress.EXHAUSTED, reason=wish) if over else _working(f"waiting for the end of its quote: {wish}")
         if standing is None:
             return self._offer(scene, wish)
         if standing.offer is None or terms(standing.offer.legs) != terms(wish.offer.legs):
@@ -177,9 +187,8 @@ class MakerExecution:
         try:
             orders = self._orders(scene, {leg.symbol: leg.price for leg in wish.offer.legs})
         except (RiskDenied, SizeRejected) as no:
-            subject = no.held if isinstance(no, AccountHeld) else scene.trade.id
-            self._alerts.alert(Severity.WARNING, f"refused {subject}", str(no), "the quote was not sent")
-            return Advance(progress=Progress.EXHAUSTED, reason=str(no))
+            tell_refused(self._alerts, no, scene.trade, "the quote was not sent")
+            return Advance(progress=Progress.EXHAUSTED, reason=f"the gate refused its quote: {no}")
         self._quotes.send(orders, self._log, wish.offer)
         return _working("sending the quote")
 

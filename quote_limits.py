@@ -5,11 +5,11 @@ make it. What only lowers a number is never refused for it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain import ZERO, Greeks, Option, Verdict
+from domain import ZERO, Greeks, Option, Quote, Side, Verdict
 from domain.quoting import QuoteLimits
 
 
@@ -23,6 +23,12 @@ class Stake:
 
 
 Offer = Sequence[Stake]
+
+
+def stake(option: Option, side: Side, qty: Decimal, quotes: Mapping[str, Quote]) -> Stake:
+    """Return so many coins of an option, with its Greeks where a quote tells them."""
+    quote = quotes.get(option.symbol)
+    return Stake(option=option, qty=side.sign * qty, greeks=None if quote is None else quote.greeks)
 
 
 def within(limits: QuoteLimits, held: Offer, offered: Sequence[Offer], new: Offer) -> Verdict:

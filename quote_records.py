@@ -64,7 +64,8 @@ class OwnQuote:
     """One offer until its end is booked.
 
     `doubted_at` says since when nobody knows whether it stands (None: it does, or is on its way), `leaving` why it is taken back,
-    `over` how and why it surely ended without a trade; what cannot be journalled yet is tried again.
+    `over` how and why it surely ended without a trade; what cannot be journalled yet is tried again. `gone` says that its request is over,
+    or that it was taken: there is nothing to take back, unless the venue then shows it as open.
     """
 
     trade: int
@@ -87,6 +88,7 @@ class OwnQuote:
     next_ask: datetime | None = None
     noes: int = 0
     over: tuple[str, str] | None = None
+    gone: bool = False
 
     @property
     def since(self) -> datetime:
@@ -112,6 +114,11 @@ def recovered(intended: BlockQuoteIntended, log: RunLog, now: datetime, wait: ti
         leaving="an earlier life of the program made it",
         next_ask=now,
     )
+
+
+def said(legs: Terms) -> str:
+    """Return legs with sides and prices, for people."""
+    return ", ".join(f"{side.name.lower()} {qty} {symbol} @ {price}" for symbol, side, qty, price in legs)
 
 
 def terms(legs: Sequence[QuotedLeg]) -> Terms:

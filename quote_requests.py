@@ -188,6 +188,11 @@ class ListedOptions:
                 self._ask(underlying)
         return {symbol: option for name in underlyings for symbol, option in self._known.get(name, {}).items()}
 
+    def awaited(self, underlyings: Sequence[str], symbols: Collection[str]) -> str | None:
+        """Say which lists have not been told yet that should have some of the symbols; None if all were."""
+        missing = [name for name in underlyings if name not in self._known and any(symbol.startswith(name) for symbol in symbols)]
+        return f"the listed options of {', '.join(missing)} are not loaded yet" if missing else None
+
     def _ask(self, underlying: str) -> None:
         def done(answer: Sequence[Option] | Exception) -> None:
             if isinstance(answer, Exception):

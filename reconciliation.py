@@ -8,7 +8,7 @@ the order path; what is others' is seen and never touched. Owned by the tick thr
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
@@ -25,6 +25,8 @@ from events import AnyEvent, OrderAccepted, OrderIntended
 from lifecycle_manager import LifecycleManager
 from order_ledger import OrderLedger, OrderRecord
 from ports import Alerts, IoPool, JournalWriter, OrderGateway
+from position_check import Returns
+from rounds import Askers, Result, Rhythm, Round, Tell
 
 BLOCK = "reconciliation"
 _ALERT_AFTER = 3  # void rounds in a row
@@ -51,46 +53,6 @@ class OrderPath(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rhythm:
-    """How often, and how long to wait before a difference is believed (`lag`), a void round is tried again, a slow one given up.
-
-    Fills are read since the last round less `overlap`, by which the venue's list of them may lag behind. At start they are read since the
-    journal's last word, after a gap since its begin, at most `look_back`, and so again until `overlap` has passed. The last word of a
-    journal that has lost a part says nothing: then they are read since `look_back`.
-    """
-
-    interval: timedelta = timedelta(seconds=60)
-    lag: timedelta = timedelta(seconds=5)
-    retry: timedelta = timedelta(seconds=5)
-    patience: timedelta = timedelta(minutes=2)
-    overlap: timedelta = timedelta(minutes=10)
-    look_back: timedelta = timedelta(days=7)
-
-
-@dataclass(slots=True)
-class _Round:
-    """What one round has been told so far; `told_at` is when the last answer came."""
-
-    begun_at: datetime
-    told_at: datetime
-    orders: Sequence[OrderReport] | None = None
-    fills: Sequence[Fill] | None = None
-    history: Sequence[OrderReport] | None = ()
-
-    @property
-    def waits_for_account(self) -> bool:
-        """Whether all but the account was told."""
-        return not (self.orders is None or self.fills is None or self.history is None)
-
-    def told(self, account: AccountSnapshot) -> Told | None:
-        """Return all that was told, with an account that is younger than it; None while something is missing."""
-        young = account.valid and account.at is not None and account.at >= self.told_at
-        if not young or self.orders is None or self.fills is None or self.history is None:
-            return None
-        return Told(orders=self.orders, fills=self.fills, account=account, history=self.history)
-
-
 class Reconciler:
     """Finds where our books and the venue differ, names it, and does what is ours to do."""
 
@@ -115,16 +77,17 @@ class Reconciler:
         self._started = clock.now()
         self._due_at, self._since = self._started, self._started - self._rhythm.overlap
         self._since_kept_until = self._started + self._rhythm.overlap
-        self._round: _Round | None = None
-        self._again = False
-        self._void_rounds, self._history_fails = 0, False
+        self._round: Round | None = None
+        self._again, self._void_rounds, self._history_fails = False, 0, False
+        self._hurried, self._askers = 0, Askers(self._rhythm.answer)
         self._cancelling: set[ClientOrderId] = set()
-        self._comparison = Comparison()
+        self._comparison, self._returns = Comparison(), Returns(self._rhythm.patience)
         self._back: LookBack | None = None
         self._back_until = self._started
         self._doubts = Doubts(alerts, self._started)
         self._acknowledged: set[tuple[Difference, str]] = set()
         self.compared_at: datetime | None = None
+        self._compared_from = self._started  # when the last whole round began
         self.ask_account: Callable[[], None] = lambda: None  # has it read, unless that is under way; else the usual reading is waited for
         lifecycle.block_entries(BLOCK, "our books have not been compared with the venue since the start")
 
@@ -182,6 +145,21 @@ class Reconciler:
         self._due_at = self._clock.now()
         self._again = self._round is not None
 
+    def doubt(self, since: datetime) -> str:
+        """Say why no round begun since a moment shows that our books have all that is ours, and have one begin; empty if one does."""
+        if self.compared_at is None or self._compared_from < since:
+            if self._round is None and self._due_at > self._clock.now() + self._rhythm.retry:
+                self.due("the kill switch waits for it")
+            return "the venue's trades and orders have not been compared with our books since"
+        ours = (Difference.FILL_MISSED, Difference.ORDER_UNKNOWN, Difference.ORDER_LOST)
+        return next((f"{found.subject}: {found.said}" for found in self._comparison.found if found.kind in ours), "")
+
+    def ask(self, tell: Tell) -> None:
+        """Begin a round because a person asked, and tell its result, or after `answer` what is known; the log has all of it."""
+        self._askers.add(self._clock.now(), tell)
+        self._hurried = 0
+        self.due("a person asked for it")
+
     def gap(self, since: datetime) -> None:
         """Compare anew: since a moment nobody has told us what happens."""
         now = self._clock.now()
@@ -194,6 +172,7 @@ class Reconciler:
     def step(self, account: AccountSnapshot) -> None:
         """Begin a round that is due, or conclude one that is told; never blocks."""
         now = account.now
+        self._askers.look(now)
         if self._round is None and now >= self._due_at:
             self._begin(now)
         current = self._round
@@ -208,7 +187,7 @@ class Reconciler:
             self.ask_account()
 
     def _begin(self, now: datetime) -> None:
-        current, since, back = _Round(now, now), self._since, self._back
+        current, since, back = Round(now, now), self._since, self._back
         self._round, self._again = current, False
         self._reads.run(self._gateway.open_orders, lambda answer: self._orders_told(current, answer))
         self._reads.run(lambda: self._gateway.fills(since), lambda answer: self._fills_told(current, answer))
@@ -219,19 +198,19 @@ class Reconciler:
         if now <= self._back_until and self._doubts.standing and back.requests is not None:
             self._reads.run(back.requests.open_requests, self._doubts.requests_told)
 
-    def _orders_told(self, current: _Round, answer: Sequence[OrderReport] | Exception) -> None:
+    def _orders_told(self, current: Round, answer: Sequence[OrderReport] | Exception) -> None:
         if isinstance(answer, Exception):
             self._void(current, f"open orders unknown: {answer}")
         else:
             current.orders, current.told_at = answer, self._clock.now()
 
-    def _fills_told(self, current: _Round, answer: Sequence[Fill] | Exception) -> None:
+    def _fills_told(self, current: Round, answer: Sequence[Fill] | Exception) -> None:
         if isinstance(answer, Exception):
             self._void(current, f"fills unknown: {answer}")
         else:
             current.fills, current.told_at = answer, self._clock.now()
 
-    def _history_told(self, current: _Round, answer: Sequence[OrderReport] | Exception) -> None:
+    def _history_told(self, current: Round, answer: Sequence[OrderReport] | Exception) -> None:
         now, failed = self._clock.now(), isinstance(answer, Exception)
         if failed and now <= self._back_until:
             self._void(current, f"ended orders unknown: {answer}")
@@ -241,19 +220,19 @@ class Reconciler:
         self._history_fails = failed
         current.history, current.told_at = () if isinstance(answer, Exception) else answer, now
 
-    def _void(self, current: _Round, reason: str) -> None:
+    def _void(self, current: Round, reason: str) -> None:
         """Conclude nothing from a round, and try again soon."""
         if self._round is not current:
             return
         self._round, self._void_rounds = None, self._void_rounds + 1
-        self._due_at = self._clock.now() + self._rhythm.retry
+        self._due_at, self._askers.trouble = self._clock.now() + self._rhythm.retry, reason
         if self._void_rounds == 1:
             logger.warning("reconciliation void reason={}", reason)
         if self._void_rounds >= _ALERT_AFTER:
             said = f"our books could not be compared with the venue {self._void_rounds} times in a row: {reason}"
             self._alerts.alert(Severity.WARNING, "reconciliation", said, "it is tried again; check the network and the venue's status")
 
-    def _conclude(self, current: _Round, told: Told) -> None:
+    def _conclude(self, current: Round, told: Told) -> None:
         now, self._round = told.account.now, None
         if self._void_rounds > 0:
             logger.info("reconciliation back after void rounds={}", self._void_rounds)
@@ -264,18 +243,27 @@ class Reconciler:
         for found in self._comparison.found:
             self._mind_number(found)
         self._found.take(self._comparison, now)
-        first, self.compared_at = self.compared_at is None, now
+        first, self.compared_at, self._compared_from = self.compared_at is None, now, current.begun_at
         acted = self._act(books, told.fills)
         missing = any(found.kind is Difference.FILL_MISSED for found in (*self.standing, *self._found.suspected))
         if not missing and now >= self._since_kept_until:
             self._since = current.begun_at - self._rhythm.overlap
         self._judge_entries()
         self._doubts.look(self._seen_now())
-        soon = self._again or acted or bool(self._found.suspected)
-        self._due_at = now + (self._rhythm.lag if soon else self._rhythm.interval)
+        self._due_at = now + self._rest(acted)
+        self._manage_again(books, told)
+        self._askers.concluded(Result(current.begun_at, now, self.standing, self._found.pending))
         if first:
             counts = len(told.orders), len(told.fills), len(told.account.positions), len(books.trades), len(self._comparison.found)
             logger.info("books compared with the venue orders={} fills={} positions={} trades={} differences={}", *counts)
+
+    def _rest(self, acted: bool) -> timedelta:
+        """Return how long until the next round; others may act all day, so that looks at their affairs wait twice as long each time."""
+        rhythm = self._rhythm
+        if self._again or acted or self._found.suspected:
+            return timedelta(0) if self._again else rhythm.lag
+        self._hurried = self._hurried + 1 if self._found.pending else 0
+        return min(rhythm.interval, rhythm.lag * 2 ** min(self._hurried - 1, 20)) if self._hurried else rhythm.interval
 
     def _compared(self, books: Books, told: Told) -> Comparison:
         """Compare; coins in our name that no trade has stand until a person has seen them, and then no more."""
@@ -308,6 +296,13 @@ class Reconciler:
             self._lifecycle.lift_block(BLOCK)
 
     # ---- what is done
+
+    def _manage_again(self, books: Books, told: Told) -> None:
+        """Let trades go on that were set aside for coins which the venue shows again, where nobody has closed them."""
+        for trade in self._returns.take(books.trades, books.strangers(told.fills), self._comparison.whole, told.account.now):
+            said = f"{trade.id} goes on: the venue shows its coins again, and nobody has closed them"
+            self._lifecycle.manage(trade.number, said)
+            self._alerts.alert(Severity.INFO, f"quarantine over {trade.id}", said, "no action needed")
 
     def _mind_number(self, found: Found) -> None:
         """Begin no trade under a number that the venue has seen in our name and our journal has lost."""
@@ -384,10 +379,7 @@ class Reconciler:
             return
         self._cancelling.add(name)
         logger.warning("order cancelled id={} because nobody manages it", name)
-        self._cancels.run(self._canceller(name), lambda outcome: self._cancelled(name, outcome))
-
-    def _canceller(self, name: ClientOrderId) -> Callable[[], None]:
-        return lambda: self._gateway.cancel(name)
+        self._cancels.run(lambda: self._gateway.cancel(name), lambda outcome: self._cancelled(name, outcome))
 
     def _cancelled(self, name: ClientOrderId, outcome: object) -> None:
         self._cancelling.discard(name)

@@ -45,21 +45,24 @@ class Looking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Open:
-    """An open request of the account, whoever told of it."""
+    """An open request of the account, whoever told of it; made when by the venue's clock, over when by ours."""
 
     request_id: str
     legs: Terms
-    created_at: datetime
+    made_at: datetime
     expires_at: datetime
 
 
 @dataclass(slots=True)
 class _Search:
-    """One lost request: what it asked for, since and until when it can have been made, and how far looking for it has come."""
+    """One lost request: what it asked for, when it was sent by the venue's clock, which nobody sets, and how far looking for it has come.
+
+    `lost_at` is when it was given up for lost, by our clock of today.
+    """
 
     legs: Terms
-    since: datetime
-    until: datetime
+    sent_at: datetime
+    lost_at: datetime
     next_look: datetime
     wait: timedelta
     looking: bool = False
@@ -76,15 +79,17 @@ class RequestWatch:
         reads: IoPool,
         clock: Clock,
         looking: Looking | None = None,
+        ahead: Callable[[], timedelta] = timedelta,
     ) -> None:
-        """Take how a request is withdrawn: asked once for an id, that goes on until the request is over."""
+        """Take how a request is withdrawn: asked once for an id, that goes on until the request is over; and how far the venue is ahead."""
         self._directory, self._withdraw, self._reads, self._clock = directory, withdraw, reads, clock
-        self._spans = looking or Looking()
+        self._spans, self._ahead = looking or Looking(), ahead
         self._known: dict[str, datetime] = {}
         self._asking: dict[Key, Terms] = {}
         self._searches: dict[Key, _Search] = {}
         self._left: dict[str, None] = {}
         self._told: dict[str, _Open] = {}
+        self._stepped: datetime | None = None
 
     # ---- what executions tell
 
@@ -98,7 +103,7 @@ class RequestWatch:
         if isinstance(answer, RFQRequest):
             self.know(answer.request_id, answer.expires_at)
         elif not isinstance(answer, ExchangeRejected | ExchangeUnavailable):
-            self._seek(sent, legs, self._clock.now())
+            self._seek(sent, legs)
 
     def know(self, request_id: str, expires_at: datetime) -> None:
         """Remember the id of a request of ours while the venue may list it."""
@@ -114,11 +119,13 @@ class RequestWatch:
         self._told = {known: told for known, told in self._told.items() if known != push.request_id and now < told.expires_at}
         if not push.status.final:
             legs = tuple(sorted((leg.symbol, leg.side, leg.qty) for leg in push.legs))
-            told = _Open(request_id=push.request_id, legs=legs, created_at=push.created_at, expires_at=push.expires_at)
+            made_at = push.created_at + self._ahead()
+            told = _Open(request_id=push.request_id, legs=legs, made_at=made_at, expires_at=push.expires_at)
             self._told[push.request_id] = told
 
     def looked(self, sent: RFQSent, now: datetime) -> bool:
         """Look for a lost request if it is time to; tell whether that was done once at least, whatever came of it."""
+        self._note_leap(now)
         search = self._searches.get(_key(sent))
         if search is None:
             return True
@@ -148,11 +155,12 @@ class RequestWatch:
             self.know(opened.request_id, opened.expires_at)
             if now < opened.expires_at and (outcome == ABANDONED or (outcome is None and not goes_on)):
                 self._left[opened.request_id] = None
-        elif sent is not None and outcome in (None, LOST, ABANDONED):
-            self._seek(sent, legs, min(now, sent.at + self._spans.lasting))
+        elif sent is not None and outcome in (None, LOST, ABANDONED) and now < sent.at + self._spans.lasting + LIFE:
+            self._seek(sent, legs)
 
     def step(self, now: datetime) -> None:
         """Take back what was left, and look for what was lost where it is time to; never blocks."""
+        self._note_leap(now)
         for request_id in self._left:
             logger.info("request left open by an earlier life id={}: withdrawing it", request_id)
             self._withdraw(request_id)
@@ -162,12 +170,17 @@ class RequestWatch:
 
     # ---- looking
 
-    def _seek(self, sent: RFQSent, legs: Terms, lost_at: datetime) -> None:
-        now, spans = self._clock.now(), self._spans
-        if not legs or now >= lost_at + LIFE:
-            return
-        since, until = sent.at - spans.slack, lost_at + LATE + spans.slack
-        self._searches[_key(sent)] = _Search(legs, since, until, next_look=now + LATE, wait=spans.every)
+    def _seek(self, sent: RFQSent, legs: Terms) -> None:
+        now = self._clock.now()
+        if legs:
+            self._searches[_key(sent)] = _Search(legs, sent.at + sent.venue_ahead, now, next_look=now + LATE, wait=self._spans.every)
+
+    def _note_leap(self, now: datetime) -> None:
+        """Let what was lost before our clock was set forward, between two steps, count as lost so much later: the lists did not hurry."""
+        leapt = timedelta(0) if self._stepped is None else now - self._stepped
+        self._stepped = now
+        for search in self._searches.values():
+            search.lost_at += leapt if leapt > self._spans.slack else timedelta(0)
 
     def _look(self, key: Key, search: _Search, now: datetime) -> None:
         if search.looking or now < search.next_look:
@@ -178,31 +191,34 @@ class RequestWatch:
     def _saw(self, key: Key, search: _Search, began: datetime, answer: Sequence[RFQRequest] | Exception) -> None:
         """Withdraw the lost request where it is listed or was told; the last look is the first that began when lists had caught up."""
         search.looking, seen = False, not isinstance(answer, Exception)
-        listed = () if isinstance(answer, Exception) else tuple(map(_listed, answer))
+        listed = () if isinstance(answer, Exception) else tuple(_listed(request, self._ahead()) for request in answer)
         for request in (*self._told.values(), *listed):
             seen = self._judged(search, request) and seen
         if isinstance(answer, Exception) and not search.looked:
             logger.warning("open requests unknown trade={} reason={}: asking again", key[0], answer)
         search.looked, search.wait = True, self._spans.every if seen else min(search.wait * 2, self._spans.every * 6)
-        if (seen and began >= search.until + self._spans.lasting) or began >= search.until + LIFE:
+        if began >= search.lost_at + LATE + self._spans.slack + (self._spans.lasting if seen else LIFE):
             self._searches.pop(key, None)
             logger.info("lost request not looked for any more trade={} the list was told={}", key[0], seen)
 
     def _judged(self, search: _Search, request: _Open) -> bool:
         """Withdraw a request if it is the lost one; tell whether that could be judged: it cannot while its own answer may be on the way."""
-        meant = search.since <= request.created_at <= search.until and same_legs(request.legs, search.legs)
+        slack = self._spans.slack
+        until = min(search.lost_at + self._ahead(), search.sent_at + self._spans.lasting) + LATE + slack
+        meant = search.sent_at - slack <= request.made_at <= until and same_legs(request.legs, search.legs)
         if not meant or request.request_id in self._known:
             return True
         if any(same_legs(request.legs, legs) for legs in self._asking.values()):
             return False
-        logger.info("lost request found id={} created={}: withdrawing it", request.request_id, request.created_at)
+        logger.info("lost request found id={} made={}: withdrawing it", request.request_id, request.made_at)
         self.know(request.request_id, request.expires_at)
         self._withdraw(request.request_id)
         return True
 
 
-def _listed(request: RFQRequest) -> _Open:
-    return _Open(request_id=request.request_id, legs=terms(request.legs), created_at=request.created_at, expires_at=request.expires_at)
+def _listed(request: RFQRequest, ahead: timedelta) -> _Open:
+    made_at = request.created_at + ahead
+    return _Open(request_id=request.request_id, legs=terms(request.legs), made_at=made_at, expires_at=request.expires_at)
 
 
 def _key(sent: RFQSent) -> Key:

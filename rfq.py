@@ -4,7 +4,7 @@ One rule: a quote is judged when it is taken, never before, by the one signed co
 at follows from what it journalled, so a restart goes on with the same request and never asks twice without need.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,6 @@ from block_trades import BlockDesk
 from clock import Clock
 from domain import ExecutionMode, ExecutionParams, OptionLeg, RFQFallback, RFQParams, RFQQuote, RFQRequest, Severity, Verdict, whole_lots
 from errors import (
-    AccountHeld,
     ConfigError,
     ExchangeRejected,
     ExchangeUnavailable,
@@ -29,6 +28,7 @@ from events import BlockIntended, RFQEnded, RFQOpened, RFQQuoted, RFQSent
 from execution import Advance, Driver, ExecutionResult, Progress, RunLog, Scene, book_cost, leg_results
 from ports import Alerts, IoPool, RFQDirectory, RFQGateway
 from quote_gate import Judged, Judgement, judge
+from refusals import tell_refused
 from request_fate import UNCLAIMED, Claims, RequestFate
 from request_watch import ABANDONED, LATE, LOST, Looking, RequestWatch
 from rfq_story import Story, rebuilt, terms, told
@@ -55,7 +55,8 @@ class RFQResult(ExecutionResult):
 class Makers:
     """Where quotes are asked for and taken on one venue; `directory` tells our open requests, `heard` when there was news of which.
 
-    `claims` writes the orders of a block that traded unknown to our books; without it a person is called.
+    `claims` writes the orders of a block that traded unknown to our books; without it a person is called. `ahead` is how far the venue's
+    clock is ahead of ours.
     """
 
     gateway: RFQGateway
@@ -65,6 +66,7 @@ class Makers:
     reads: IoPool
     heard: Mapping[str, datetime] = field(default_factory=dict)
     claims: Claims | None = None
+    ahead: Callable[[], timedelta] = timedelta
 
 
 _UNASKED = RFQResult(mode=ExecutionMode.RFQ, success=False, reason="", legs=())
@@ -83,7 +85,7 @@ class RFQExecutor:
     ) -> None:
         self._makers, self._clock, self._alerts, self._least = makers, clock, alerts, min_notional
         self.drive: Driver | None = None
-        self.watch = RequestWatch(makers.directory, makers.blocks.withdraw, makers.reads, clock, looking)
+        self.watch = RequestWatch(makers.directory, makers.blocks.withdraw, makers.reads, clock, looking, makers.ahead)
 
     def accepts(self, scene: Scene, /) -> Verdict:
         """Accept structures of the venue's minimum notional and up, in whole lots, that are in no hurry."""
@@ -138,6 +140,7 @@ class RFQExecution:
         self._quotes: Sequence[RFQQuote] = ()
         self._polled_at: datetime | None = None
         self._over: str | None = None
+        self._denied = ""
         self._leaving: str | None = None
         self._verdicts = {event.quote.quote_id: event.verdict for event in log.written(RFQQuoted)}
 
@@ -203,7 +206,7 @@ class RFQExecution:
             if scene.now < ended.at + timedelta(seconds=params.poll_seconds):
                 return _working(f"{ended.reason}: again soon")
         legs = scene.wanted
-        self._log.write(RFQSent)
+        self._log.write(RFQSent, venue_ahead=self._makers.ahead())
         sent = self._log.written(RFQSent)[-1]
         self._asking, self._answer, self._request, self._lost_at = True, None, None, None
         self._watch.asking(sent, terms(legs))
@@ -334,13 +337,13 @@ class RFQExecution:
         try:
             orders = blocks.orders(scene, best.quote)
         except (RiskDenied, SizeRejected) as no:
+            self._denied = f"; the gate refused to take one: {no}"
             self._note(best, Judged.DENIED)
-            subject = no.held if isinstance(no, AccountHeld) else trade.id
-            self._alerts.alert(Severity.WARNING, f"refused {subject}", str(no), "the quote was not accepted")
+            tell_refused(self._alerts, no, trade, "the quote was not accepted")
             return False
         self._note(best, Judged.ACCEPTED)
         blocks.accept(orders, self._log, request, best.quote)
-        self._quotes, self._polled_at = (), None  # should it be refused, the next one is taken from a list read afterwards
+        self._quotes, self._polled_at, self._denied = (), None, ""  # should it be refused, the next is taken from a list read afterwards
         return True
 
     def _offers(self) -> str:
@@ -348,7 +351,7 @@ class RFQExecution:
         better = [event.improvement_pct for event in quoted if event.improvement_pct is not None]
         seen = len({event.quote.quote_id for event in quoted})
         best = f", the best {max(better):.2f} % better than the book" if better else ""
-        return f"{seen} quotes, none taken{best}"
+        return f"{seen} quotes, none taken{best}{self._denied}"
 
     # ---- leaving
 

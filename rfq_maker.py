@@ -4,18 +4,15 @@ Its one rule: nothing of ours stands that would not be offered anew at this very
 its taker like any other execution, and what is taken is a trade like any other.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Protocol
 
 from loguru import logger
 
 from clock import Clock
-from conditions import fingerprint
 from domain import (
     AccountSnapshot,
     BlockPush,
@@ -29,14 +26,14 @@ from domain import (
     TradingState,
     Verdict,
 )
-from domain.quoting import MADE, QuotingPolicy
+from domain.quoting import QuotingPolicy
 from errors import ConfigError, JournalError, RiskDenied
 from events import AnyEvent, LegPlan, StrategyChanged
 from lifecycle_manager import LifecycleManager
 from own_quotes import QuoteDesk
 from ports import IoPool, JournalWriter
-from quote_execution import Wish, WishBoard
-from quote_limits import Stake, within
+from quote_execution import Wish, WishBoard, version_of
+from quote_limits import Stake, stake, within
 from quote_pricing import Pricing, either_way, moved, plans, price, suits
 from quote_records import Offer
 from quote_requests import ListedOptions, RequestsToQuote
@@ -201,6 +198,9 @@ class RFQMaker:
             return
         if answer.stopped is not None:
             return
+        if request is None:
+            self._outlived(answer, trade)
+            return
         fresh = self._fresh(answer, request, account)
         if isinstance(fresh, Verdict):
             answer.stopped = fresh.reason
@@ -212,10 +212,15 @@ class RFQMaker:
             answer.pricing = fresh
         self._want(answer, account.now)
 
-    def _fresh(self, answer: _Answer, request: RequestPush | None, account: AccountSnapshot) -> Pricing | Verdict:
+    def _outlived(self, answer: _Answer, trade: TradeLifecycle) -> None:
+        """Offer nothing more on a request that is over; whether it ended by our offer is for the venue to say."""
+        answer.stopped = "the request is over"
+        self._board.quotes.outlived(answer.trade)
+        self._board.wishes.end(answer.trade, answer.stopped)
+        logger.info("request is over id={} trade={}: asking what became of our answer", answer.request_id, trade.id)
+
+    def _fresh(self, answer: _Answer, request: RequestPush, account: AccountSnapshot) -> Pricing | Verdict:
         """Return what would be offered now for the same request and side, or why nothing would."""
-        if request is None:
-            return Verdict(False, "the request is over")
         policy = answer.policy
         no = self._shut(policy, account)
         if no is not None:
@@ -254,10 +259,11 @@ class RFQMaker:
 
     def _refusal(self, policy: QuotingPolicy, request: RequestPush, account: AccountSnapshot) -> str | None:
         """Answer a request by a policy; say why not where it cannot be done."""
-        options = self._listed.known(policy.underlyings, [leg.symbol for leg in request.legs])
+        symbols = [leg.symbol for leg in request.legs]
+        options = self._listed.known(policy.underlyings, symbols)
         suited = suits(policy, request.legs, options, account.now)
         if not suited.ok:
-            return suited.reason
+            return self._listed.awaited(policy.underlyings, symbols) or suited.reason
         if self._tries.get(request.request_id, 0) >= MOST_TRIES:
             return f"it was answered {MOST_TRIES} times"
         if self._board.requests.foreign(request.request_id):
@@ -339,7 +345,7 @@ class RFQMaker:
         besides: int | None = None,
     ) -> Verdict:
         held, offered = self._stakes(policy, account, quotes, besides)
-        new = [_stake(leg.option, leg.side, leg.qty, quotes) for leg in legs]
+        new = [stake(leg.option, leg.side, leg.qty, quotes) for leg in legs]
         return within(policy.limits, held, offered, new)
 
     def _stakes(
@@ -349,11 +355,11 @@ class RFQMaker:
         seen = {**account.quotes, **quotes}
         held, offered = list[Stake](), list[list[Stake]]()
         for trade in self._lifecycle.active_trades_for_strategy(policy.name):
-            held += [_stake(leg.option, leg.side, leg.outstanding, seen) for leg in trade.legs if leg.held != 0]
+            held += [stake(leg.option, leg.side, leg.outstanding, seen) for leg in trade.legs if leg.held != 0]
             open_ = trade.state in WAITING or self._board.quotes.standing(trade.number) is not None
             rest = [(leg, leg.target - leg.opened) for leg in trade.legs if leg.target > leg.opened]
             if open_ and rest and trade.number != besides:
-                offered.append([_stake(leg.option, leg.side, qty, seen) for leg, qty in rest])
+                offered.append([stake(leg.option, leg.side, qty, seen) for leg, qty in rest])
         return held, offered
 
     def _say(self, policy: QuotingPolicy, request: RequestPush, reason: str) -> None:
@@ -386,15 +392,3 @@ def load_makers(factories: Iterable[PolicyFactory], taken: Collection[str] = ())
             else:
                 loaded[policy.name] = policy
     return tuple(loaded.values()), tuple(problems)
-
-
-def version_of(policy: QuotingPolicy) -> str:
-    """Return what marks a policy's trades: that a policy made them, and twelve characters that change when the policy does."""
-    plain = replace(policy, exit_conditions=())
-    parts = (*(f"{each.name}={getattr(plain, each.name)!r}" for each in fields(plain)), *map(fingerprint, policy.exit_conditions))
-    return MADE + hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:12]
-
-
-def _stake(option: Option, side: Side, qty: Decimal, quotes: Mapping[str, Quote]) -> Stake:
-    quote = quotes.get(option.symbol)
-    return Stake(option=option, qty=side.sign * qty, greeks=None if quote is None else quote.greeks)

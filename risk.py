@@ -2,8 +2,8 @@
 
 Two laws hold for every leg at every moment: what is filled plus what may still fill never exceeds the target, and an
 order that closes never opens. Breaking one is our own error (InvariantBroken). Caps, the budget of orders, the account's state and the
-price bands are an ordinary no (RiskDenied). Only two of them ever stop an order that lowers exposure: a price beyond all that is known
-of the market, and a halt, which lets through what a person ordered.
+price bands are an ordinary no (RiskDenied, with the rule's name). Only two of them ever stop an order that lowers exposure: a price
+beyond all that is known of the market, and a halt, which lets through what a person ordered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,19 @@ from datetime import timedelta
 from decimal import Decimal
 
 from domain import ZERO, NewOrder, OrderType, Quote, Side, TradingState, whole_lots
-from errors import AccountHeld, InvariantBroken, RiskDenied, SizeRejected
+from errors import AccountHeld, InvariantBroken, RuleRefused, SizeRejected
 
 HUNDRED = Decimal(100)
 MINUTE = timedelta(minutes=1)
+
+# What to do about a refusal: which setting, or what to change in the strategy.
+_FEWER = "let fewer trades be open at once, or raise TRADER_MAX_ORDERS_OPEN"
+_SMALLER = "lower the qty of the strategy's legs (a maker's max_quantity), or raise TRADER_MAX_ORDER_NOTIONAL_USD"
+_SLOWER = "it is sent once the minute allows it; if that is too slow, raise TRADER_MAX_ORDERS_PER_MINUTE"
+_NO_INDEX = "it is sent once the index is known; the alerts about market data say why it is not"
+_IN_BAND = "lower aggressive_buffer_pct or max_cross_pct of the strategy, or, if such a price is meant, raise TRADER_PRICE_BAND_PCT"
+_CLOSE_IN_BAND = "compare mark and book with the venue's own page; if such a price is meant, raise TRADER_PRICE_BAND_PCT, or close by hand"
+_NO_PRICE = "it is sent once a mark or a price on the other side is known; let the strategy choose options that are quoted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,20 +150,24 @@ def _allowed_by_state(order: NewOrder, exposure: Exposure) -> None:
 
 def _within_caps(order: NewOrder, exposure: Exposure, limits: RiskLimits) -> None:
     if limits.max_open_orders is not None and exposure.open_orders >= limits.max_open_orders:
-        raise RiskDenied(f"order {order.client_id}: {exposure.open_orders} orders are open, the cap is {limits.max_open_orders}")
+        said = f"order {order.client_id}: {exposure.open_orders} orders are open, the cap is {limits.max_open_orders}"
+        raise RuleRefused("open orders", said, _FEWER, of_strategy=False)
     if limits.max_order_notional is None:
         return
     if exposure.index is None:
-        raise RiskDenied(f"order {order.client_id}: no index price to measure its notional with")
+        said = f"order {order.client_id}: no index price to measure its notional with"
+        raise RuleRefused(f"no index of {order.instrument.underlying}", said, _NO_INDEX, of_strategy=False)
     notional = order.qty * exposure.index
     if notional > limits.max_order_notional:
-        raise RiskDenied(f"order {order.client_id}: notional {notional} USD is above the cap of {limits.max_order_notional} USD")
+        said = f"order {order.client_id}: notional {notional} USD is above the cap of {limits.max_order_notional} USD"
+        raise RuleRefused("order notional", said, _SMALLER)
 
 
 def _within_budget(order: NewOrder, exposure: Exposure, limits: RiskLimits) -> None:
     if limits.max_per_minute is not None and exposure.opened_lately >= limits.max_per_minute:
         sent = f"{exposure.opened_lately} opening orders within the last minute"
-        raise RiskDenied(f"order {order.client_id}: {sent}, the budget is {limits.max_per_minute}")
+        said = f"order {order.client_id}: {sent}, the budget is {limits.max_per_minute}"
+        raise RuleRefused("orders per minute", said, _SLOWER, of_strategy=False)
 
 
 # ---- prices nobody can have meant
@@ -201,9 +214,11 @@ def _judge(what: str, found: Sequence[_Measure], *, reduces: bool) -> None:
     if reduces and len(beyond) < max(len(found), 1):
         return
     if beyond:
-        raise RiskDenied(f"{what} is outside the price band: {'; '.join(measure.said for measure in beyond)}")
+        said = f"{what} is outside the price band: {'; '.join(measure.said for measure in beyond)}"
+        raise RuleRefused("price band", said, _CLOSE_IN_BAND if reduces else _IN_BAND)
     if not found:
-        raise RiskDenied(f"{what}: neither a fresh mark nor a price on the other side is known to measure it with")
+        said = f"{what}: neither a fresh mark nor a price on the other side is known to measure it with"
+        raise RuleRefused("no price", said, _NO_PRICE)
 
 
 def _block_by_mark(orders: Sequence[NewOrder], quotes: Mapping[str, Quote], band: PriceBand) -> _Measure | None:

@@ -26,7 +26,8 @@ from live_feed import LiveFeed
 from margin_watch import MarginWatch, margin_levels
 from market_data import MarketData
 from ports import DeadMan, IoPool, JournalWriter, OrderGateway
-from reconciliation import Reconciler, Rhythm
+from reconciliation import Reconciler
+from rounds import Rhythm
 from trading_desk import Desk
 from trading_state import KILL_SWITCH, TradingStates
 
@@ -89,10 +90,12 @@ class Safety:
 def build_safety(around: Surroundings, states: TradingStates, kept: Iterable[AnyEvent]) -> Safety:
     """Return every guard as it stood when the journal's events ended; entries wait for the first comparison with the venue."""
     events, settings, lifecycle = tuple(kept), around.settings, around.lifecycle
-    kill = _kill_switch(around, states)
+    flatness = Flatness(around.orders, around.desk, reads=around.reads, urgent=around.urgent, clock=around.clock)
+    kill = _kill_switch(around, states, flatness)
     kill.restore(events)
     reconciler = _reconciler(around)
     reconciler.restore(events, around.back)
+    flatness.compared = reconciler.doubt
     around.feed.on_gap.append(partial(_gap, reconciler))
     states.on_change(partial(_hold_entries, lifecycle))
     stiffness = None if around.frozen_after is None else Stiffness(after=around.frozen_after, gap=_paced(around.clock, 60, 5))
@@ -123,18 +126,19 @@ def _gap(reconciler: Reconciler, since: datetime | None) -> None:
         reconciler.gap(since)
 
 
-def _kill_switch(around: Surroundings, states: TradingStates) -> KillSwitch:
+def _kill_switch(around: Surroundings, states: TradingStates, flatness: Flatness) -> KillSwitch:
     desks = [around.live, *([] if around.simulated is None else [around.simulated])]
     return KillSwitch(
         trades=around.lifecycle,
         ledgers=[desk.executor.ledger for desk in desks],
-        flatness=Flatness(around.orders, around.desk, reads=around.reads, urgent=around.urgent, clock=around.clock),
+        flatness=flatness,
         rule=states.rule(KILL_SWITCH),
         journal=around.journal,
         clock=around.clock,
         alerts=around.alerts,
         policy=around.settings.kill_policy,
         armed_for=_paced(around.clock, 60, 30),
+        doubted_for=_paced(around.clock, 60, 30),
     )
 
 
@@ -155,6 +159,7 @@ def _reconciler(around: Surroundings) -> Reconciler:
             lag=_paced(clock, 5, 1),
             retry=_paced(clock, 5, 1),
             patience=_paced(clock, 120, 60),
+            answer=_paced(clock, 10, 10),
         ),
     )
     reconciler.ask_account = around.account.refresh

@@ -141,8 +141,11 @@ class TradeBook:
         logger.error("trade quarantined id={} reason={}", trade.id, reason)
         self.keep(replace(trade, state=TradeState.QUARANTINED, reason=reason))
 
-    def restore(self, events: Iterable[AnyEvent]) -> None:
-        """Rebuild every trade from journalled events; one whose events contradict each other waits for a person."""
+    def restore(self, events: Iterable[AnyEvent], now: datetime | None = None) -> None:
+        """Rebuild every trade from journalled events; one whose events contradict each other waits for a person.
+
+        What was opened or filled after `now`, by a clock that has been set back since, counts from now on: no exit waits so long again.
+        """
         for event in events:
             if isinstance(event, TradeCreated):
                 self.keep(created(event))
@@ -151,6 +154,9 @@ class TradeBook:
                     self.book(event)
                 except InvariantBroken as error:
                     self.set_aside(event.trade, f"the journal contradicts itself: {error}")
+        if now is not None:
+            for trade in self.active:
+                self.keep(_brought_back(trade, now))
 
     def _unopposed(self, plans: Iterable[LegPlan], *, simulated: bool) -> None:
         """Refuse legs opposite to one of ours in the same option: the venue nets them, and neither could then be closed reduce-only."""
@@ -165,6 +171,12 @@ def _mark(numbers: dict[int, None], number: int, *, wanted: bool) -> None:
         numbers[number] = None
     else:
         numbers.pop(number, None)
+
+
+def _brought_back(trade: TradeLifecycle, now: datetime) -> TradeLifecycle:
+    """Return a trade with no moment of it after now."""
+    opened, filled = trade.opened_at, trade.last_fill_at
+    return replace(trade, opened_at=None if opened is None else min(opened, now), last_fill_at=None if filled is None else min(filled, now))
 
 
 def _tell(trade: TradeLifecycle) -> None:

@@ -201,8 +201,8 @@ class TradeExecutor:
 
     def refuse(self, name: ClientOrderId, reason: str, now: datetime, *, retryable: bool) -> None:
         """Book that an order is surely not at the venue; until that is written it is still asked about."""
-        logger.warning("order refused id={} reason={}", name, reason)
         if self._write(OrderRefused(at=now, order=str(name), reason=reason, retryable=retryable)):
+            logger.warning("order refused id={} reason={}", name, reason)
             self._pursuits.pop(name, None)
 
     def lose(self, name: ClientOrderId, reason: str, now: datetime) -> None:
@@ -281,7 +281,7 @@ class TradeExecutor:
         if record.order_id is None:
             self._write(OrderAccepted(at=now, order=str(name), order_id=report.order_id))
         if record.status is OrderStatus.UNKNOWN and (change := alteration(record.new, report)) is not None:
-            hint = "compare the instrument's tick and lot with the venue's"
+            hint = "compare tick and lot with the venue's; after a restore it may be the order sent under this name since the backup"
             self._alerts.alert(Severity.WARNING, f"order altered {record.new.instrument.symbol}", change, hint)
         before = self.ledger.get(name) or record
         after = self._pursuit(name, now).taken(before, report, now, self._patience)
@@ -306,8 +306,7 @@ class TradeExecutor:
         if not standing or self._sweeping or (self._sweep_due is not None and now < self._sweep_due):
             return
         self._sweeping, self._sweep_due = True, now + self._patience.sweep
-        names = [record.client_id for record in standing]
-        self._reads.run(self._gateway.open_orders, lambda answer: self._swept(names, answer))
+        self._reads.run(self._gateway.open_orders, partial(self._swept, [record.client_id for record in standing]))
 
     def _swept(self, names: Sequence[ClientOrderId], answer: Sequence[OrderReport] | Exception) -> None:
         self._sweeping = False
@@ -353,6 +352,8 @@ class TradeExecutor:
         record = self.ledger.get(name)
         full = record is not None and record.live and record.booked + fill.qty == record.new.qty
         settled = [OrderSettled(at=now, order=str(name), status=OrderStatus.FILLED, filled=record.new.qty)] if record and full else []
+        if record is not None and record.live:
+            self._pursuit(name, now).unbooked_since = None  # shown: until it is written it is the journal that lacks it, not the list
         if not self._write(event, *settled):
             return
         logger.info("order filled id={} {} {} {} @ {} fee={}", name, fill.side.name.lower(), fill.qty, fill.symbol, fill.price, fill.fee)
@@ -361,7 +362,6 @@ class TradeExecutor:
         if after is not None and settled:
             self._done(after)
         elif after is not None and after.live:
-            self._pursuit(name, now).unbooked_since = now if after.unbooked > 0 else None
             self._settle(name, now)
 
     def _done(self, record: OrderRecord) -> None:
@@ -387,7 +387,7 @@ class TradeExecutor:
         try:
             self._journal.append(*events)
         except JournalError as error:
-            what, hint = type(events[0]).__name__, "free disk space; no order is sent until it writes"
+            what, hint = type(events[0]).__name__, f"{error.advice}; no order is sent until it writes"
             self._alerts.alert(Severity.CRITICAL, "journal", f"cannot write {what}: {error}", hint)
             if isinstance(events[0], OrderIntended):
                 raise

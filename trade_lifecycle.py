@@ -381,8 +381,6 @@ def _noted(trade: TradeLifecycle, event: TradeEvent, before: TradeState) -> Trad
             reason = trade.reason if known else f"{trade.reason}; {event.reason}" if superseded else event.reason
             ordered = trade.ordered or (isinstance(event, CloseRequested) and event.ordered)
             trade = replace(trade, urgent=trade.urgent or _hurries(event), ordered=ordered, reason=reason)
-        case _:
-            pass
     return trade
 
 

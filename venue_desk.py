@@ -81,13 +81,17 @@ def _shown(follower: Callable[[AnyEvent], object], event: AnyEvent) -> None:
 
 @dataclass(frozen=True, slots=True)
 class VenuePorts:
-    """The ports of one venue, real or simulated; `quoting` answers other people's requests, where that can be done."""
+    """The ports of one venue, real or simulated; `quoting` answers other people's requests, where that can be done.
+
+    `ahead` is how far the venue's clock is ahead of ours.
+    """
 
     orders: OrderGateway
     account: AccountReader
     makers: RFQGateway
     requests: RFQDirectory
     quoting: QuoteGateway | None = None
+    ahead: Callable[[], timedelta] = timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,7 @@ class DeskBuilder:
             reads=self.reads,
             heard=heard,
             claims=Claims(path=executor, desk=self.desk_number),
+            ahead=venue.ahead,
         )
         rfq = RFQExecutor(makers, self.clock, self.alerts, self.settings.rfq_min_notional, Looking.paced(self.pace.patience))
         smart = SmartOrderbookExecutor(orders, shortest)

@@ -16,7 +16,8 @@ from loguru import logger
 from domain import AccountSnapshot, ClientOrderId, Fill, OrderReport, OrderStatus, Side
 from events import AnyEvent, LegFilled, OpenCompleted, OpenStarted, OrderAccepted, OrderIntended
 from order_ledger import reported
-from reconciliation import Reconciler, Rhythm
+from reconciliation import Reconciler
+from rounds import Rhythm
 from workers import InlinePool
 
 from tests.fakes import START, FakeJournal, a_created, a_name, a_plan, a_position, an_account, an_option, an_order

@@ -5,7 +5,7 @@ command line, environment, .env file, profile and default that gives a value cou
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -55,11 +55,12 @@ def load_settings(
     profile: Path | None = None,
     *,
     live: bool | None = False,
+    besides: Callable[[Settings], Iterable[str]] | None = None,
 ) -> Settings:
     """Read all settings; raise ConfigError with every problem found, one line each.
 
     `overrides` come from the command line, by variable or by flag_of it; `live` is the explicit word without which production is
-    refused. A file that is named must exist; None where there is none.
+    refused. A file that is named must exist; None where there is none. `besides` finds what is wrong that only others can tell.
     """
     problems: list[str] = []
     given: dict[str, _Given] = {}
@@ -70,6 +71,7 @@ def load_settings(
     settings, wrong = _validated(known)
     problems += wrong.values()
     problems += [line for about, line in _contradictions(settings, known, live) if not about & wrong.keys()]
+    problems += () if besides is None else besides(settings)
     if problems:
         raise ConfigError(problems)
     return settings

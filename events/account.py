@@ -1,5 +1,6 @@
 """What happens to strategies and to the account as a whole, and when a person is called."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from domain import Difference, KillPolicy, KillStage, Severity, TradingState
@@ -69,9 +70,13 @@ class DifferenceEnded(Event, frozen=True, kw_only=True):
 
 
 class KillSwitchMoved(Event, frozen=True, kw_only=True):
-    """The kill switch was armed, thrown, has made everything flat, or was put back; by whom, and what is left."""
+    """The kill switch was armed, thrown, has made everything flat, or was put back; by whom, and what is left.
+
+    `others`: the coins that others were seen to hold when it was thrown, signed, by symbol.
+    """
 
     stage: KillStage
     said: str
     by: str = ""
     policy: KillPolicy | None = None
+    others: Mapping[str, Decimal] = {}

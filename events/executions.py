@@ -1,6 +1,6 @@
 """What happens to an execution: one way of trading a structure, from its choice to its measured cost."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -85,7 +85,9 @@ class LeggingBreached(ExecutionEvent, frozen=True, kw_only=True):
 
 
 class RFQSent(ExecutionEvent, frozen=True, kw_only=True):
-    """A request for quotes is about to be sent."""
+    """A request for quotes is about to be sent; the venue's clock was `venue_ahead` of ours, as last measured."""
+
+    venue_ahead: timedelta = timedelta(0)
 
 
 class RFQOpened(ExecutionEvent, frozen=True, kw_only=True):

@@ -100,7 +100,7 @@ class TradeQuarantined(TradeEvent, frozen=True, kw_only=True):
 
 
 class TradeReleased(TradeEvent, frozen=True, kw_only=True):
-    """A person has looked: manage the trade again."""
+    """A person has looked, or what the venue did not show is there again: manage the trade again."""
 
     reason: str
 

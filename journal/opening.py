@@ -13,9 +13,9 @@ from clock import Clock
 from domain import ClientOrderId
 from errors import JournalDamaged
 from events import OrderEvent
-from journal.reader import event_of
+from journal.reader import event_of, is_sealed
 from journal.salvage import Salvage, parts_of, salvage, set_aside, sync_directory
-from journal.schema import StateLock, file_of, url_of
+from journal.schema import StateLock, file_of, meta, strategy_states, url_of
 from journal.torn_log import damage_in_log
 from journal.writer import Journal
 
@@ -97,8 +97,10 @@ def _replaced(file: Path, lock: StateLock, moment: datetime, cause: str) -> str:
     if (desk := _desk_of(saved, good)) is not None:
         lock.remember(desk, lock.trades)
     with Journal(building, lock) as journal:
-        journal.adopt(good, saved.strategy_states)
-        if kept := {key: value for key, value in saved.meta.items() if key in _KEPT}:
+        journal.adopt(
+            good, {key: state for key, state in saved.strategy_states.items() if is_sealed(saved.meta, strategy_states, key, state)}
+        )
+        if kept := {key: value for key, value in saved.meta.items() if key in _KEPT and _can_be_kept(saved, key)}:
             journal.set_meta(**kept)
         journal.require_attention(f"{told}; the damaged file is under {file.parent / 'damaged'}")
     building.replace(rebuilt_of(file))
@@ -131,9 +133,15 @@ def _readable(seq: int, payload: bytes) -> bool:
     return True
 
 
+def _can_be_kept(saved: Salvage, key: str) -> bool:
+    """Tell whether a value of the journal's own reads as it was written; all but the reason to look are numbers."""
+    value = saved.meta.get(key, "")
+    return (value.isdecimal() or key == "needs_attention") and is_sealed(saved.meta, meta, key, value)
+
+
 def _desk_of(saved: Salvage, good: list[tuple[int, bytes]]) -> int | None:
     """Return the desk number a damaged journal still tells: written, or in the client order id of the newest order."""
-    if saved.meta.get("desk", "").isdecimal():
+    if _can_be_kept(saved, "desk"):
         return int(saved.meta["desk"])
     for seq, payload in reversed(good):
         event = event_of(seq, zlib.crc32(payload), payload)

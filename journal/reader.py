@@ -3,23 +3,24 @@
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Table, func, or_, select
 
 from clock import EPOCH
-from domain import ZERO
+from domain import ZERO, ClientOrderId
 from errors import JournalDamaged, JournalError
 from events import AccountMarked, AlertRaised, AnyEvent, EntriesRefused, Event, LegFilled, LegSettled, StrategyChanged, TradeCreated
 from journal.salvage import sync_directory
-from journal.schema import check_pages, event_rows, file_of, meta, open_engine, strategy_states, translated, url_of
+from journal.schema import check_pages, check_version, event_rows, file_of, meta, open_engine, strategy_states, translated, url_of
 
 # How many events are read, moved or deleted in one transaction.
 PAGE = 1000
@@ -27,12 +28,15 @@ PAGE = 1000
 HISTORY = frozenset({AccountMarked.__name__, AlertRaised.__name__})
 LATEST = frozenset({StrategyChanged.__name__, EntriesRefused.__name__})
 
+# Under such a name `meta` keeps the checksum of a value: what has no payload has none in its row.
+SEAL = "crc of"
 # What the name `kind` says of a file that holds finished trades only; a journal and its backups do not have it.
 ARCHIVE = "archive"
 
 _NEXT_STEP = "start the daemon once: it sets a damaged journal aside and saves what can be read (docs/journal.md)"
 _DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 _COLUMNS = event_rows.c
+_REPEATED = ("at", "kind", "trade", "strategy", "order")
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -78,9 +82,9 @@ class JournalReader:
 
         Raises JournalError where an archive reaches past the moment, because the count would be too low.
         """
-        reach = self._meta("archived_before")
-        if reach is not None and microseconds(moment) < int(reach):
-            until = EPOCH + timedelta(microseconds=int(reach))
+        reach = self._whole("archived_before")
+        if reach is not None and microseconds(moment) < reach:
+            until = EPOCH + timedelta(microseconds=reach)
             raise JournalError(f"trades since {moment} cannot be counted: those before {until} are in the archive")
         born = (_COLUMNS.kind == TradeCreated.__name__, _COLUMNS.strategy == strategy, _COLUMNS.at >= microseconds(moment))
         return self._number(select(func.count()).select_from(event_rows).where(*born))
@@ -104,21 +108,21 @@ class JournalReader:
     def load_strategy_state(self, strategy_id: str) -> Mapping[str, Any] | None:
         """Return what a strategy last saved, as JSON has it (Decimals and moments are text); None if it never did."""
         rows = self._ask(select(strategy_states.c.state).where(strategy_states.c.strategy == strategy_id))
-        return msgspec.json.decode(rows[0][0], type=dict[str, Any]) if rows else None
+        try:
+            return msgspec.json.decode(rows[0][0], type=dict[str, Any]) if rows else None
+        except msgspec.MsgspecError as error:
+            with self._named():
+                raise JournalDamaged(f"what {strategy_id} has saved cannot be read: {error}") from error
 
     @property
     def last_seq(self) -> int:
         """The number of the newest event; 0 while there is none."""
-        return max(self._number(select(func.max(_COLUMNS.seq))), int(self._meta("archived_seq") or 0))
+        return max(self._number(select(func.max(_COLUMNS.seq))), self._whole("archived_seq") or 0)
 
     @property
     def desk(self) -> int:
         """The number of this installation, 0 to 9999, by which it knows its own orders at the venue."""
-        told = self._meta("desk") or "0"
-        if not told.isdecimal():
-            with self._named():
-                raise JournalDamaged(f"the journal's own number reads {told!r}")
-        return int(told)
+        return self._whole("desk") or 0
 
     @property
     def is_archive(self) -> bool:
@@ -128,7 +132,7 @@ class JournalReader:
     @property
     def last_trade(self) -> int:
         """The highest trade number that this journal knows to have been given; 0 for none."""
-        kept = (int(self._meta(name) or 0) for name in ("last_trade", "numbers_from"))
+        kept = (self._whole(name) or 0 for name in ("last_trade", "numbers_from"))
         return max(self._number(select(func.max(_COLUMNS.trade))), *kept)
 
     @property
@@ -137,10 +141,19 @@ class JournalReader:
         return self._meta("needs_attention")
 
     def verify(self) -> int:
-        """Check every page and read every event back; return how many there are. Raises JournalDamaged at the first that is wrong."""
+        """Check every page, index and value, read every event back, compare what its row repeats of it; return how many there are.
+
+        Raises JournalDamaged at the first that is wrong.
+        """
         with self._transaction("be checked", JournalDamaged):
             check_pages(self._connection)
-        return sum(1 for _ in self._read())
+            check_version(self._connection)
+        self._check_values()
+        events = 0
+        for row in self._rows(select(event_rows)):
+            self._check_row(row)
+            events += 1
+        return events
 
     def backup(self, to: Path) -> None:
         """Copy the journal, as it is now, to one file, checked and on the disk; whatever was there is replaced once that is done.
@@ -176,19 +189,32 @@ class JournalReader:
         self.close()
 
     def _read(self, *wanted: ColumnElement[bool], after: int = 0) -> Iterator[AnyEvent]:
-        """Read page by page, each page a transaction of its own, so that whoever iterates may also append."""
-        page = select(_COLUMNS.seq, _COLUMNS.crc, _COLUMNS.payload).where(*wanted).order_by(_COLUMNS.seq).limit(PAGE)
+        for seq, crc, payload in self._rows(select(_COLUMNS.seq, _COLUMNS.crc, _COLUMNS.payload).where(*wanted), after):
+            yield self._event(seq, crc, payload)
+
+    def _rows(self, question: Select[*tuple[Any, ...]], after: int = 0) -> Iterator[Row[*tuple[Any, ...]]]:
+        """Ask page by page, each page a transaction of its own, so that whoever iterates may also append."""
+        page = question.order_by(_COLUMNS.seq).limit(PAGE)
         while rows := self._ask(page.where(_COLUMNS.seq > after)):
-            for seq, crc, payload in rows:
-                yield self._event(seq, crc, payload.encode())
+            yield from rows
             after = rows[-1][0]
 
-    def _event(self, seq: int, crc: int, payload: bytes) -> AnyEvent:
+    def _event(self, seq: int, crc: int, payload: object) -> AnyEvent:
         try:
-            return event_of(seq, crc, payload)
+            if not isinstance(payload, str):  # one changed bit makes a text a blob, and no page is malformed by that
+                raise JournalDamaged(f"event {seq} cannot be read: it is no text")
+            return event_of(seq, crc, payload.encode())
         except JournalDamaged:
             with self._named():  # here, where it costs a good event nothing
                 raise
+
+    def _check_row(self, row: Row[*tuple[Any, ...]]) -> None:
+        """Raise JournalDamaged where an event cannot be read, or its row says of it what it is not."""
+        seq, *repeated, crc, payload = row
+        told = columns_of(self._event(seq, crc, payload))
+        if told != tuple(repeated) and (said := contradiction(told, repeated, msgspec.json.decode(payload))) is not None:
+            with self._named():
+                raise JournalDamaged(f"event {seq} {said}")
 
     def _ask(self, question: Select[*tuple[Any, ...]]) -> list[Row[*tuple[Any, ...]]]:
         with self._transaction("be read", JournalDamaged):
@@ -200,6 +226,30 @@ class JournalReader:
     def _meta(self, key: str) -> str | None:
         rows = self._ask(select(meta.c.value).where(meta.c.key == key))
         return str(rows[0][0]) if rows else None
+
+    def _whole(self, key: str) -> int | None:
+        if (told := self._meta(key)) is None or told.isdecimal():
+            return None if told is None else int(told)
+        with self._named():
+            raise JournalDamaged(f"the journal's own number {key} reads {told!r}")
+
+    def _values(self, table: Table) -> dict[str, str]:
+        """Return a small table's pairs; raise JournalDamaged where one is no text."""
+        pairs = self._ask(select(table))
+        for key, value in pairs:
+            if not isinstance(key, str) or not isinstance(value, str):
+                with self._named():
+                    raise JournalDamaged(f"the journal's value {key!r} cannot be read: it is no text")
+        return {str(key): str(value) for key, value in pairs}
+
+    def _check_values(self) -> None:
+        """Raise JournalDamaged at a value of the small tables that is not what was written; one from before checksums has none."""
+        seals = self._values(meta)
+        for table in (meta, strategy_states):
+            for key, value in self._values(table).items():
+                if not is_sealed(seals, table, key, value):
+                    with self._named():
+                        raise JournalDamaged(f"the value {key} in {table.name} is not what was written: its checksum is wrong")
 
     @contextmanager
     def _transaction(self, act: str, otherwise: type[JournalError] = JournalError) -> Iterator[None]:
@@ -226,9 +276,19 @@ def copied(source: sqlite3.Connection, to: Path) -> None:
     with translated(f"be copied to {to}"), closing(sqlite3.connect(to, isolation_level=None)) as copy:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")
-        finding = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+        finding = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if finding != "ok":
         raise JournalDamaged(f"the copy {to} is not sound: {finding}")
+
+
+def seal_of(table: Table, key: str) -> str:
+    """Return the name under which `meta` keeps the checksum of a value."""
+    return f"{SEAL} {table.name} {key}"
+
+
+def is_sealed(seals: Mapping[str, str], table: Table, key: str, value: str) -> bool:
+    """Tell whether a value is what was written, as far as there is a checksum of it."""
+    return seals.get(seal_of(table, key), told := str(zlib.crc32(value.encode()))) == told
 
 
 def newest_of_each() -> Select[int]:
@@ -245,6 +305,33 @@ def event_of(seq: int, crc: int, payload: bytes) -> AnyEvent:
         return _DECODER.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise JournalDamaged(f"event {seq} cannot be read: {error}") from error
+
+
+def columns_of(event: Event) -> tuple[int, str, int | None, str | None, str | None]:
+    """Return what a row repeats of its event, for queries: at (microseconds), kind, trade, strategy, client order id.
+
+    An order's event has the trade that its client order id names.
+    """
+    order = getattr(event, "order", None)
+    trade = getattr(event, "trade", None) if order is None or hasattr(event, "trade") else _trade_of(order)
+    return microseconds(event.at), type(event).__name__, trade, getattr(event, "strategy", None), order
+
+
+def contradiction(told: Sequence[object], repeated: Sequence[object], written: Mapping[str, object]) -> str | None:
+    """Say where a row differs from its event, whose payload is `written`; None where the row is only older than the event's field."""
+    for name, wanted, found in zip(_REPEATED, told, repeated, strict=True):
+        repeats = name in written or (name == "trade" and "order" in written)
+        if wanted != found and (repeats or found is not None):
+            return f"is of {name} {wanted!r}, and its row says {found!r}"
+    return None
+
+
+@lru_cache(maxsize=PAGE)  # what happens to an order follows close upon its intent
+def _trade_of(order: str) -> int | None:
+    try:
+        return ClientOrderId.parse(order).trade
+    except ValueError:
+        return None
 
 
 def microseconds(moment: datetime) -> int:

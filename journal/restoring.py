@@ -61,7 +61,7 @@ def restore_journal(file: Path, backup: Path, moment: datetime) -> Restored:
     try:
         finish_replacing(file, moment)
         kept = _sound(backup)
-        present = _known(file)
+        present = _known(file, whole=True)
         if present is not None and present.desk != kept.desk and present.trades > 0:
             raise JournalError(
                 f"{file.parent} belongs to installation {present.desk} and {backup} to {kept.desk}: the venue's orders of "
@@ -92,11 +92,13 @@ def _sound(backup: Path) -> _Told:
         raise JournalDamaged(f"{backup} is no sound backup of a journal, nothing was changed: {error.__cause__ or error}") from error
 
 
-def _known(file: Path) -> _Told | None:
-    """Read what can be read of a journal; None where it is not there or cannot be trusted."""
+def _known(file: Path, *, whole: bool = False) -> _Told | None:
+    """Read what can be read of a journal; None where it is not there or, if all of it is wanted, cannot be trusted."""
     if not file.exists():
         return None
     with suppress(JournalError, ValueError), JournalReader(file) as reader:
+        if whole:
+            reader.verify()
         return _told(reader)
     return None
 

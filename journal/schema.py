@@ -129,19 +129,29 @@ def bring_up_to_date(connection: Connection) -> None:
     Raises JournalDamaged for a database that is not a journal, or one written by a newer version of this program.
     """
     with connection.begin():
-        found = set(inspect(connection).get_table_names()) & {*metadata.tables, "alembic_version"}
-        version = None
-        if "alembic_version" in found:
-            version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        if version == HEAD:
-            if missing := set(metadata.tables) - found:
-                raise JournalDamaged(f"the journal has no table {', '.join(sorted(missing))}")
-        elif version in KNOWN_VERSIONS or not found:
+        found = _tables(connection)
+        if not found or check_version(connection, found) != HEAD:
             _migrate(connection)
-        elif version is None:
-            raise JournalDamaged("the journal does not say which version wrote it")
-        else:
-            raise JournalDamaged(f"the journal is of version {version}, newer than this program's {HEAD}; run the program that wrote it")
+
+
+def check_version(connection: Connection, found: frozenset[str] | None = None) -> str:
+    """Return the version of a journal, whose tables are looked up where they are not handed in.
+
+    Raises JournalDamaged for a database that is not a journal, or one written by a newer version of this program.
+    """
+    found = _tables(connection) if found is None else found
+    told = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if "alembic_version" in found else None
+    if told is None:
+        raise JournalDamaged("the journal does not say which version wrote it")
+    if told not in KNOWN_VERSIONS:
+        raise JournalDamaged(f"the journal is of version {told}, newer than this program's {HEAD}; run the program that wrote it")
+    if told == HEAD and (missing := set(metadata.tables) - found):
+        raise JournalDamaged(f"the journal has no table {', '.join(sorted(missing))}")
+    return str(told)
+
+
+def _tables(connection: Connection) -> frozenset[str]:
+    return frozenset(inspect(connection).get_table_names()) & {*metadata.tables, "alembic_version"}
 
 
 def _migrate(connection: Connection) -> None:
@@ -155,10 +165,10 @@ def _migrate(connection: Connection) -> None:
 
 
 def check_pages(connection: Connection) -> None:
-    """Let SQLite look over every page; raise JournalDamaged at the first thing it finds. A server looks after its own."""
+    """Let SQLite look over every page and index; raise JournalDamaged at the first thing it finds. A server looks after its own."""
     if connection.dialect.name != "sqlite":
         return
-    finding = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    finding = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
     if finding != "ok":
         raise JournalDamaged(f"the journal is not sound: {finding}")
 
@@ -179,9 +189,9 @@ def check_log(file: Path) -> None:
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _UNREADABLE = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS})
 _ADVICE = {
-    sqlite3.SQLITE_FULL: "the disk is full: free some space; nothing is sent until it can be written",
-    sqlite3.SQLITE_BUSY: "another program holds it locked: close whatever else has it open",
-    sqlite3.SQLITE_LOCKED: "another program holds it locked: close whatever else has it open",
+    sqlite3.SQLITE_FULL: "the disk is full: free some space",
+    sqlite3.SQLITE_BUSY: "another program holds the journal locked: close whatever else has it open",
+    sqlite3.SQLITE_LOCKED: "another program holds the journal locked: close whatever else has it open",
     sqlite3.SQLITE_READONLY: "it is read-only: check the owner and mode of the file, of its directory and of the disk",
     sqlite3.SQLITE_PERM: "access is denied: check the owner and mode of the file and its directory",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: check that its directory exists and is writable",
@@ -196,6 +206,8 @@ def translated(act: str, otherwise: type[JournalError] = JournalError) -> Iterat
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise explained(error, act, otherwise) from error
+    except UnicodeDecodeError as error:  # where a name in the schema is no text any more, SQLite's own complaint is none either
+        raise JournalDamaged(f"the journal cannot {act}: {error}") from error
 
 
 def explained(error: Exception, act: str, otherwise: type[JournalError] = JournalError) -> JournalError:
@@ -206,7 +218,7 @@ def explained(error: Exception, act: str, otherwise: type[JournalError] = Journa
     if basic in _DAMAGE or code in _UNREADABLE:
         return JournalDamaged(f"the journal cannot {act}: {origin}")
     if basic in _ADVICE:
-        return JournalError(f"the journal cannot {act}: {_ADVICE[basic]} ({origin})")
+        return JournalError(f"the journal cannot {act}: {_ADVICE[basic]} ({origin})", _ADVICE[basic])
     return otherwise(f"the journal cannot {act}: {origin}")
 
 

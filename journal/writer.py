@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, and_, delete, func, insert, or_, select
+from sqlalchemy import Row, Select, Table, and_, delete, func, insert, or_, select
 
-from domain import ClientOrderId
 from errors import JournalDamaged, JournalError
 from events import AnyOrderEvent, CloseNotified, Event, LegFilled, LegSettled, OrderIntended, OrderRefused, OrderSettled
-from journal.reader import ARCHIVE, HISTORY, LATEST, PAGE, JournalReader, event_of, microseconds, newest_of_each
+from journal.reader import ARCHIVE, HISTORY, LATEST, PAGE, SEAL, JournalReader, columns_of, event_of, microseconds, newest_of_each, seal_of
 from journal.schema import (
     StateLock,
     bring_up_to_date,
@@ -67,7 +66,9 @@ class Journal(JournalReader):
         # Drivers begin by themselves at the first statement; ours for SQLite was told not to.
         self._begin = "BEGIN IMMEDIATE" if dialect.name == "sqlite" else None
         self._last = super().last_seq
-        self._last_trade = max(self._number(select(func.max(event_rows.c.trade))), int(self._meta("last_trade") or 0))
+        # What the lock's file is to remember must be true: it is asked where a journal is not to be trusted.
+        self._check_values()
+        self._last_trade = max(self._highest_trade(), self._whole("last_trade") or 0)
         mark = self._lock
         if self._meta("desk") is None:
             desk = int.from_bytes(os.urandom(8)) % DESKS if mark is None or mark.desk is None else mark.desk
@@ -78,7 +79,16 @@ class Journal(JournalReader):
             if self._meta("numbers_from") is None:
                 self.set_meta(numbers_from=str(mark.trades))
             mark.remember(self._desk, max(mark.trades, self._last_trade))
-        self._last_trade = max(self._last_trade, int(self._meta("numbers_from") or 0))
+        self._last_trade = max(self._last_trade, self._whole("numbers_from") or 0)
+        self._seal()
+
+    def _highest_trade(self) -> int:
+        """Return the highest trade number that a row tells and its event too; raise JournalDamaged where they differ."""
+        trade = event_rows.c.trade
+        highest = self._ask(select(event_rows).where(trade == select(func.max(trade)).scalar_subquery()).limit(1))
+        for row in highest:
+            self._check_row(row)
+        return int(highest[0].trade) if highest else 0
 
     @property
     def last_seq(self) -> int:
@@ -142,8 +152,7 @@ class Journal(JournalReader):
         except (TypeError, ValueError) as error:
             raise JournalError(f"the state of {strategy_id} cannot be written: {error}") from error
         with self._transaction("be written"):
-            self._connection.execute(delete(strategy_states).where(strategy_states.c.strategy == strategy_id))
-            self._connection.execute(insert(strategy_states).values(strategy=strategy_id, state=written))
+            self._put(strategy_states, {strategy_id: written})
 
     def require_attention(self, reason: str) -> None:
         """Remember, over restarts too, that a person must look before anything is opened; earlier reasons stay."""
@@ -153,7 +162,7 @@ class Journal(JournalReader):
     def acknowledge(self) -> None:
         """A person has looked: trades may be opened again."""
         with self._transaction("be written"):
-            self._connection.execute(delete(meta).where(meta.c.key == "needs_attention"))
+            self._connection.execute(delete(meta).where(meta.c.key.in_(("needs_attention", seal_of(meta, "needs_attention")))))
 
     def adopt(self, payloads: Sequence[tuple[int, bytes]], states: Mapping[str, str]) -> None:
         """Take over, as one, events under the numbers they had, and strategy states as they were written."""
@@ -161,16 +170,32 @@ class Journal(JournalReader):
         with self._transaction("be written"):
             for start in range(0, len(rows), PAGE):
                 self._connection.exec_driver_sql(self._insert, rows[start : start + PAGE])
-            for strategy, state in states.items():
-                self._connection.execute(insert(strategy_states).values(strategy=strategy, state=state))
+            self._put(strategy_states, states)
         self._last = max([self._last, *(row["seq"] for row in rows)])
         self._last_trade = max([self._last_trade, *(row["trade"] or 0 for row in rows)])
 
     def set_meta(self, **values: str) -> None:
         """Keep values under their names, as one."""
         with self._transaction("be written"):
-            self._connection.execute(delete(meta).where(meta.c.key.in_(values)))
-            self._connection.execute(insert(meta), [{"key": key, "value": value} for key, value in values.items()])
+            self._put(meta, values)
+
+    def _seal(self) -> None:
+        """Give the values of a journal from before there were checksums theirs."""
+        seals = self._values(meta)
+        for table in (meta, strategy_states):
+            pairs = self._values(table).items()
+            if bare := {key: value for key, value in pairs if not key.startswith(SEAL) and seal_of(table, key) not in seals}:
+                with self._transaction("be written"):
+                    self._put(table, bare)
+
+    def _put(self, table: Table, values: Mapping[str, str]) -> None:
+        """Keep values in place of those of their names, each with its checksum."""
+        seals = {seal_of(table, key): str(zlib.crc32(value.encode())) for key, value in values.items()}
+        for place, pairs in ((table, values), (meta, seals)):
+            if pairs:
+                key, value = place.c
+                self._connection.execute(delete(place).where(key.in_(pairs)))
+                self._connection.execute(insert(place), [{key.key: name, value.key: text} for name, text in pairs.items()])
 
     def hold(self, lock: StateLock) -> None:
         """Become the owner of a lock that was handed in: close releases it."""
@@ -198,8 +223,8 @@ class Journal(JournalReader):
                 return 0
             # What the day limit and the numbering must know is kept before anything moves.
             self.set_meta(
-                archived_before=str(max(microseconds(before), int(self._meta("archived_before") or 0))),
-                archived_seq=str(max(*moved, int(self._meta("archived_seq") or 0), 0)),
+                archived_before=str(max(microseconds(before), self._whole("archived_before") or 0)),
+                archived_seq=str(max(*moved, self._whole("archived_seq") or 0, 0)),
                 last_trade=str(self._last_trade),
             )
             pages = [moved[start : start + PAGE] for start in range(0, len(moved), PAGE)]
@@ -234,27 +259,19 @@ def _row(seq: int, event: Event) -> dict[str, Any]:
         payload = _ENCODER.encode(event)
         crc = zlib.crc32(payload)
         event_of(seq, crc, payload)
-        at = microseconds(event.at)
+        at, kind, trade, strategy, order = columns_of(event)
     except (JournalDamaged, TypeError, ValueError) as error:
         raise JournalError(f"{type(event).__name__} cannot be written: {error}; nothing was") from error
-    order = getattr(event, "order", None)
     return {
         "seq": seq,
         "at": at,
-        "kind": type(event).__name__,
-        "trade": getattr(event, "trade", None) if order is None or hasattr(event, "trade") else _trade_of(order),
-        "strategy": getattr(event, "strategy", None),
+        "kind": kind,
+        "trade": trade,
+        "strategy": strategy,
         "order_id": order,
         "crc": crc,
         "payload": payload.decode(),
     }
-
-
-def _trade_of(order: str) -> int | None:
-    try:
-        return ClientOrderId.parse(order).trade
-    except ValueError:
-        return None
 
 
 def _finished(before: int) -> Select[int]:

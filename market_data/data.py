@@ -91,6 +91,10 @@ class MarketData:
         """Return a listed option by its symbol; None where it is not listed, or not known yet while a worker asks."""
         return next((option for option in self.known_options(_underlying_of(symbol)) if option.symbol == symbol), None)
 
+    def lists(self, symbol: str) -> bool:
+        """Tell whether it is known what is listed of a symbol's underlying, so that `listed` is sure of its answer."""
+        return len(self.known_options(_underlying_of(symbol))) > 0
+
     def known_options(self, underlying: str) -> Sequence[Option]:
         """Return the options as they were last listed, however long ago, and have a worker ask where that is old; never waits."""
         if self._instruments.get(underlying) is None and underlying not in self._listing:

@@ -1,6 +1,6 @@
 """Watches for prices that keep coming with fresh times and do not move."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ from errors import DataNotFresh
 from market_data.watch import in_seconds
 from ports import Alerts
 
+_UNSEEN = timedelta(minutes=3)  # beyond this between two looks nobody can say that it was late all the time
 _INDEX_HINT = "entries wait; look at the venue's own page, and close by hand what cannot wait"
 
 
@@ -22,12 +23,22 @@ class _Level:
     seen: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """An index that is too old by its own time: since when that is seen, in which chain at first, and when it was last seen."""
+
+    since: datetime
+    chain_at: datetime
+    seen: datetime
+
+
 class Stillness:
     """Watches for an index price that keeps coming with fresh times and does not move: a market never stands still for so long."""
 
     def __init__(self, clock: Clock, alerts: Alerts, frozen_after: timedelta | None) -> None:
         self._clock, self._alerts, self._limit = clock, alerts, frozen_after
         self._levels: dict[str, dict[str, _Level]] = {}
+        self._late: dict[str, _Late] = {}
 
     def note(self, underlying: str, source: str, price: Decimal | None) -> None:
         """Take note of an index price just told by a source; sources are watched apart, as one may stand while another moves."""
@@ -46,12 +57,25 @@ class Stillness:
             self._alerts.alert(Severity.CRITICAL, f"index of {underlying} stands still", message, _INDEX_HINT)
 
     def require_recent(self, chain: Chain, max_age: timedelta) -> None:
-        """Raise DataNotFresh, and call a person, if the index that a chain is measured against is too old by its own time."""
+        """Raise DataNotFresh if the index that a chain is measured against is too old by its own time; call a person if that lasts.
+
+        A clock that was set, here or at the venue, makes one answer look old, and the next is right again: it takes a later chain
+        that says the same.
+        """
         if chain.index_at is None or (age := self._clock.now() - chain.index_at) <= max_age:
+            self._late.pop(chain.underlying, None)
             return
         said = f"the index of {chain.underlying} is {in_seconds(age)} old by the venue's own time, at most {in_seconds(max_age)}"
-        self._alerts.alert(Severity.CRITICAL, f"index of {chain.underlying} stands still", said, _INDEX_HINT)
+        if self._lasts(chain, max_age):
+            self._alerts.alert(Severity.CRITICAL, f"index of {chain.underlying} stands still", said, _INDEX_HINT)
         raise DataNotFresh("market", f"index {chain.underlying}", said)
+
+    def _lasts(self, chain: Chain, max_age: timedelta) -> bool:
+        """Note that a chain's index is too old; tell whether a chain that came after the first such one says so, some time later."""
+        now, known = self._clock.now(), self._late.get(chain.underlying)
+        first = _Late(now, chain.at, now) if known is None or now - known.seen > _UNSEEN else replace(known, seen=now)
+        self._late[chain.underlying] = first
+        return chain.at > first.chain_at and now - first.since >= max_age / 2
 
     def require_moving(self, underlying: str) -> None:
         """Raise DataNotFresh if a source's index price has stood for too long."""

@@ -20,12 +20,12 @@ FLOORS: Mapping[str, int] = {
             "trade_lifecycle risk trading_state journal_schema",
             "execution execution_quality flatness margin_watch",
             "legging routing chunking quote_gate rfq_story kill_switch quote_pricing quote_limits quote_records",
-            "order_gate order_post",
+            "order_gate order_post refusals",
             "market_data account_manager journal trade_execution exchanges alerts workers control paper_process"
             " trade_book exit_watch settling position_check execution_log notify past_orders freshness",
             "live_feed dead_man block_trades request_watch request_fate leg_orders naked_leg_guard execution_watch"
             " differences frozen_marks",
-            "limit_execution multileg_orderbook rfq difference_book doubts own_quotes",
+            "limit_execution multileg_orderbook rfq difference_book doubts rounds own_quotes",
             "execution_desk quote_execution quote_requests",
             "pace",
             "trading_desk",
@@ -33,7 +33,7 @@ FLOORS: Mapping[str, int] = {
             "lifecycle_manager",
             "strategy scheduling script_driver command_desk reconciliation rfq_maker",
             "strategies",
-            "venue_desk wiring safety_desk",
+            "venue_desk wiring safety_desk roster",
             "context status paper report equity housekeeping",
             "commands",
             "daemon backtest dashboard scripting doctor inquiries",

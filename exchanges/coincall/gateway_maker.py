@@ -14,7 +14,7 @@ from domain.quoting import OwnStanding
 from errors import ExchangeRejected, ExchangeUnavailable
 from exchanges.coincall.client_rfq import CoincallRFQClient, Standing
 from exchanges.coincall.codes import VENUE, lacks_access
-from exchanges.coincall.gateway_rfq import block_on, listed_status
+from exchanges.coincall.gateway_rfq import block_on, in_the_past, listed_status
 from exchanges.coincall.wire_rfq import RequestLine, Role
 
 
@@ -60,6 +60,7 @@ class CoincallMaker:
 
         A request that a maker sees as FILLED was filled with its own quote; else it is TRADED_AWAY (API 8.1).
         """
+        since = in_the_past(since, self._clock.now())
         named = self._client.own_quotes(request_id=request_id)
         quotes = tuple(self._in_our_time(quote) for quote in named if quote.request_id in {None, request_id})
         if any(quote.status is QuoteStatus.OPEN for quote in quotes):

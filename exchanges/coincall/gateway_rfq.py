@@ -21,6 +21,7 @@ from exchanges.coincall.wire_rfq import RequestLine, Role, StatedLeg
 
 _BEFORE_SENDING = timedelta(minutes=1)  # our clock and the venue's may differ
 _REQUEST_LIFE = timedelta(hours=1)
+_LONG_AGO = timedelta(days=1)
 
 
 def as_stated(legs: Sequence[OptionLeg]) -> tuple[OptionLeg, ...]:
@@ -43,10 +44,12 @@ class CoincallRFQ:
     def request(self, legs: Sequence[OptionLeg], /) -> RFQRequest:
         """Ask makers for quotes, once; the answer holds the legs as the venue has them stated, all-sell ones turned to buys.
 
-        Raises ValueError before sending for no legs; OutcomeUnknown too where the venue took something that was not asked for.
+        Raises ValueError before sending for no legs; OutcomeUnknown too where the venue took something that was not asked for, and where
+        only a status of HTTP says no, other than the one for an account without access.
         """
         stated = as_stated(legs)
-        line = self._client.request(stated)
+        with refused_by_the_venue_itself(unless=lacks_access):
+            line = self._client.request(stated)
         options = {leg.instrument.symbol: leg.instrument for leg in stated}
         strangers = [leg.symbol for leg in line.legs if leg.symbol not in options]
         if strangers or not line.legs:
@@ -97,6 +100,7 @@ class CoincallRFQ:
         Asked are the blocks, then the list of requests, then, where that keeps silent to a taker (API 8.7), the quotes: one that was
         taken means that the request was filled. Lists lag (API 15, 14): the caller waits before it takes no block for none.
         """
+        since = in_the_past(since, self._clock.now())
         block = block_on(self._client, request_id, since, Role.TAKER)
         if block is not None:
             return RFQStanding(status=RFQStatus.FILLED, block=block)
@@ -158,6 +162,11 @@ class CoincallRFQ:
                 block = BlockTrade(block_id=quote.quote_id, request_id=request_id, quote_id=quote.quote_id, fills=None)
                 return RFQStanding(status=RFQStatus.FILLED, block=block)
         return RFQStanding(status=None)
+
+
+def in_the_past(moment: datetime, now: datetime) -> datetime:
+    """Return a moment from which on to look: one after now was told by a clock that has been set back since, and may be a day old."""
+    return moment if moment <= now else now - _LONG_AGO
 
 
 def block_on(client: CoincallRFQClient, request_id: str, since: datetime, role: Role) -> BlockTrade | None:

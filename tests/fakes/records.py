@@ -8,21 +8,22 @@ from events import AnyEvent, Event
 
 
 class FakeJournal:
-    """Keeps events in memory; `failing` makes every append fail, `fail_on` those of some kinds, `fail_next` the next few."""
+    """Keeps events in memory; `failing` fails every append, `fail_on` those of some kinds, `fail_next` the next few; with `refusal`."""
 
     def __init__(self) -> None:
         self.events: list[AnyEvent] = []
         self.failing = False
         self.fail_next = 0
         self.fail_on: tuple[type[Event], ...] = ()
+        self.refusal = JournalError("disk full")
 
     def append(self, *events: Event) -> None:
         """Write all or, when told to fail, none."""
         if self.fail_next > 0:
             self.fail_next -= 1
-            raise JournalError("disk full")
+            raise self.refusal
         if self.failing or any(isinstance(event, self.fail_on) for event in events):
-            raise JournalError("disk full")
+            raise self.refusal
         self.events.extend(events)  # type: ignore[arg-type]
 
     def of(self, *kinds: type[Event]) -> list[AnyEvent]:

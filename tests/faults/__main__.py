@@ -1,5 +1,7 @@
 """The fault rehearsal: `python -m tests.faults` runs the matrix of crash points, faults and modes, and says what was done wrong.
 
+`--together` runs what is not in the matrix: several faults and deaths in one run.
+
 The exit code is 1 unless every column is zero.
 """
 
@@ -14,6 +16,7 @@ from clock import monotonic
 
 from tests.faults.matrix import Outcome, Run, chosen, perform, quieten
 from tests.faults.scorecard import Scorecard, failure, run_of, written
+from tests.faults.together import drawn, reduced
 
 RUNS = 5_500
 _TOLD_EVERY = 250
@@ -23,33 +26,47 @@ def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     line = argparse.ArgumentParser(prog="python -m tests.faults", description="Rehearse crashes and faults, and keep the score.")
     add = line.add_argument
-    add("--runs", type=int, default=RUNS, help=f"how many runs (default {RUNS})")
+    add("--runs", type=_count, default=RUNS, help=f"how many runs of the matrix (default {RUNS})")
+    add("--together", type=_count, metavar="N", help="so many runs with several faults and deaths each, instead of the matrix")
     add("--seed", type=int, default=1, help="moves what is run, when it strikes, and all else (default 1)")
-    add("--only", default="", metavar="CRASH/FAULT/MODE", help="only cells of which a name holds each of these words")
+    add("--only", default="", metavar="CRASH/FAULT/MODE", help="only runs of which a name holds each of these words")
     add("--workers", type=int, default=2, help="processes (default 2)")
     add("--repeat", metavar="RUN", help="perform one run as a failure's line names it, with the daemon's log")
+    add("--reduce", metavar="RUN", help="leave out of a failed run what it does not need to fail")
     add("--write", type=Path, metavar="FILE", help="write the scorecard into this document")
     return line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what was asked for; return 1 unless nothing at all was done wrong."""
-    asked = parser().parse_args(argv)
+    line = parser()
+    asked = line.parse_args(argv)
     if asked.repeat is not None:
         return _repeat(run_of(asked.repeat))
-    runs = chosen(asked.runs, asked.seed, asked.only)
-    begun, card = monotonic(), Scorecard()
-    for number, outcome in enumerate(_performed(runs, asked.workers), 1):
-        card.take(outcome)
-        if not outcome.clean:
-            _say(failure(outcome))
-        if number % _TOLD_EVERY == 0:
-            _say(f"{number} of {len(runs)} runs in {monotonic() - begun:.0f} s, {len(card.failed)} failed")
+    if asked.reduce is not None:
+        return _reduce(run_of(asked.reduce))
+    if asked.together is not None and asked.write is not None:
+        line.error("--write writes the scorecard of the matrix, not that of --together")
+    runs = chosen(asked.runs, asked.seed, asked.only) if asked.together is None else drawn(asked.together, asked.seed, asked.only)
+    begun = monotonic()
+    card = _scored(runs, asked.workers)
     for text in card.lines():
         _say(text)
     if asked.write is not None:
         written(asked.write, card.page(shlex.join(["python", "-m", "tests.faults", *_without_write(argv)]), monotonic() - begun))
     return 0 if card.clean else 1
+
+
+def _scored(runs: Sequence[Run], workers: int) -> Scorecard:
+    """Perform runs, tell each that fails at once, and keep the score."""
+    begun, card = monotonic(), Scorecard()
+    for number, outcome in enumerate(_performed(runs, workers), 1):
+        card.take(outcome)
+        if not outcome.clean:
+            _say(failure(outcome))
+        if number % _TOLD_EVERY == 0:
+            _say(f"{number} of {len(runs)} runs in {monotonic() - begun:.0f} s, {len(card.failed)} failed")
+    return card
 
 
 def _performed(runs: Sequence[Run], workers: int) -> Iterator[Outcome]:
@@ -68,6 +85,21 @@ def _repeat(run: Run) -> int:
     for text in outcome.sentence.lines():
         _say(text)
     return 0 if outcome.clean else 1
+
+
+def _reduce(run: Run) -> int:
+    quieten()
+    outcome = perform(reduced(run))
+    _say("it is clean" if outcome.clean else failure(outcome))
+    return 0 if outcome.clean else 1
+
+
+def _count(text: str) -> int:
+    """Read a number of runs."""
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of runs: one at least")
+    return count
 
 
 def _without_write(argv: Sequence[str] | None) -> Sequence[str]:

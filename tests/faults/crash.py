@@ -2,7 +2,7 @@
 
 `journal LegFilled before` dies as the event is about to be written, `after` with it on the disk and nobody told. `wire create sent` dies
 with the request on its way and not arrived, `processed` with the exchange having acted and no answer come, `answered` with the answer
-in the inbox and not looked at. `strike` dies at the very moment at which the run's fault strikes.
+in the inbox and not looked at. `strike` dies at the very moment at which a fault strikes. `*` stands for any event, or any call.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ NEVER = "none"
 STRIKE = "strike"
 BEFORE, AFTER = "before", "after"
 SENT, PROCESSED, ANSWERED = "sent", "processed", "answered"
+ANY = "*"
 
 _EVERY = (
     *("TradeCreated", "OpenStarted", "ExecutionStarted", "OpenCompleted", "CloseRequested", "CloseStarted", "ExecutionEnded"),
@@ -47,6 +48,25 @@ class CrashPoint:
         return cls(*text.split(":"))
 
 
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A death: where, how often the daemon passes there unharmed before it, and how long it then stays dead, seconds."""
+
+    point: CrashPoint
+    skip: int
+    down: int
+
+    def __str__(self) -> str:
+        return f"{self.point}@{self.skip}~{self.down}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Kill":
+        """Read the written form."""
+        point, _, rest = text.partition("@")
+        skip, _, down = rest.partition("~")
+        return cls(CrashPoint.parse(point), int(skip), int(down))
+
+
 def _points(kinds: Sequence[str], calls: Sequence[str]) -> list[CrashPoint]:
     return [
         *(CrashPoint("journal", kind, moment) for kind, moment in product(kinds, (BEFORE, AFTER))),
@@ -64,10 +84,17 @@ CRASHES = {
 
 
 class Reaper:
-    """Kills the daemon once, at one point, the so-manieth time that it comes by."""
+    """Kills the daemon once, at one point, the so-manieth time that it comes by; and each later life as `then` says, one by one."""
 
-    def __init__(self, point: CrashPoint | None, skip: int) -> None:
+    def __init__(self, point: CrashPoint | None, skip: int, then: Sequence[Kill] = ()) -> None:
         self.point, self._left, self.done = point, skip, False
+        self.kills, self._then = 0, list(then)
+
+    def rise(self) -> None:
+        """Lie in wait for a new life."""
+        if self.done and self._then:
+            kill = self._then.pop(0)
+            self.point, self._left, self.done = kill.point, kill.skip, False
 
     def reach(self, site: str, kind: str, moment: str) -> None:
         """Die if this is the point and the time has come."""
@@ -77,10 +104,11 @@ class Reaper:
     def meets(self, site: str, kind: str, moment: str) -> bool:
         """Tell whether this is where to die; the one that is told so must die."""
         point = self.point
-        if self.done or point is None or (point.site, point.kind, point.moment) != (site, kind, moment):
+        if self.done or point is None or (point.site, point.moment) != (site, moment) or point.kind not in (kind, ANY):
             return False
         self._left -= 1
         self.done = self._left < 0
+        self.kills += self.done
         return self.done
 
 

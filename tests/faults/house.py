@@ -1,7 +1,7 @@
 """One life of the daemon, from the opening of its journal to its death: the real services, all in turns with one agenda."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -94,10 +94,19 @@ class House:
     """The daemon as `main.py` builds it, over a state directory; it ticks by itself as the agenda goes on."""
 
     def __init__(
-        self, home: Path, ways: Ways, watch: JournalWatch, strategies: Sequence[StrategyConfig], ahead: timedelta, *, batches: bool = False
+        self,
+        home: Path,
+        ways: Ways,
+        watch: JournalWatch,
+        strategies: Sequence[StrategyConfig],
+        ahead: timedelta,
+        changes: Mapping[str, object],
     ) -> None:
-        """Open the journal as it is found; raise JournalError where it cannot be. Nothing is sent before the first tick."""
-        settings = SETTINGS.model_copy(update={"batch_orders": "on"}) if batches else SETTINGS
+        """Open the journal as it is found; raise JournalError where it cannot be. Nothing is sent before the first tick.
+
+        `changes` are the fields of Settings that are not as usual.
+        """
+        settings = SETTINGS.model_copy(update=changes)
         self.home, self._watch = home, watch
         self._agenda, self._wire, self._crier = ways.agenda, ways.wire, ways.crier
         self.clock = SkewedClock(self._agenda, ahead)
@@ -118,10 +127,6 @@ class House:
     def wake(self) -> None:
         """Tick soon: something is in the inbox."""
         self._tick_at(0.001)
-
-    def manage(self, number: int) -> None:
-        """Do as a person who has looked at a quarantined trade and finds that it may go on."""
-        self.context.lifecycle.manage(number, "a person has looked")
 
     def let_go(self) -> None:
         """Let go of the files; what was not written is lost."""

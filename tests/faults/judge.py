@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from domain import Level, OrderType, Side
-from paper.block_rows import BlockRow, RequestState
+from paper.block_rows import BlockLeg, BlockRow, RequestState
 from paper.market import Feed
 from paper.rows import Image, OrderRow
 from paper.rules import OrderState
@@ -24,6 +24,7 @@ from tests.faults.plans import Structure
 ZERO = Decimal(0)
 COLUMNS = ("duplicates", "lost orders", "forgotten legs", "foreign touched", "wrong closes", "bad accepts")
 _SEEN_WITHIN = 15  # seconds before an acceptance in which the book may have been the one that the quote was compared with
+_APART = 5  # seconds by which the books of two legs may differ: each is asked for by itself, and fresh for so long
 _SLACK = Decimal("0.002")  # of the book's cost: a tick, and what the market moved within a second
 
 
@@ -188,16 +189,19 @@ def _dearest(case: Case, block: BlockRow) -> Decimal | None:
     for match in case.ledger.trades:
         if since <= match.at <= block.at:
             gone[match.symbol] = gone.get(match.symbol, ZERO) + match.qty
-    for seconds in range(_SEEN_WITHIN + 1):
-        views = [case.feed.view(leg.symbol, block.at - timedelta(seconds=seconds)) for leg in block.legs]
-        taken = [
-            leg.side.sign * _taken(view.asks if leg.side is Side.BUY else view.bids, leg.qty, gone.get(leg.symbol, ZERO))
-            for view, leg in zip(views, block.legs, strict=True)
-            if view is not None
-        ]
+    moments = [block.at - timedelta(seconds=seconds) for seconds in range(_SEEN_WITHIN + 1)]
+    seen = [[_leg_cost(case.feed, leg, moment, gone.get(leg.symbol, ZERO)) for moment in moments] for leg in block.legs]
+    for first in range(len(moments) - _APART):
+        dearest = [max((cost for cost in leg[first : first + _APART + 1] if cost is not None), default=None) for leg in seen]
+        taken = [cost for cost in dearest if cost is not None]
         if len(taken) == len(block.legs):
             costs.append(sum(taken, ZERO))
     return max(costs, default=None)
+
+
+def _leg_cost(feed: Feed, leg: BlockLeg, moment: datetime, gone: Decimal) -> Decimal | None:
+    view = feed.view(leg.symbol, moment)
+    return None if view is None else leg.side.sign * _taken(view.asks if leg.side is Side.BUY else view.bids, leg.qty, gone)
 
 
 def _taken(levels: Sequence[Level], qty: Decimal, gone: Decimal) -> Decimal:

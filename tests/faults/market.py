@@ -16,6 +16,7 @@ STRIKES = (90_000, 95_000, 100_000, 105_000, 110_000)
 SECOND = timedelta(seconds=1)
 LEVEL = Decimal(100_000)
 _TICK = Decimal("0.1")
+_WILD = 8
 _DELTA = {90_000: 0.8, 95_000: 0.65, 100_000: 0.5, 105_000: 0.35, 110_000: 0.2}
 _WORTH = {90_000: 10_500, 95_000: 6_500, 100_000: 3_500, 105_000: 1_800, 110_000: 900}
 
@@ -26,13 +27,17 @@ def symbol(strike: int, kind: str, expiry: datetime = FAR) -> str:
 
 
 class SmallMarket:
-    """It implements paper.market.Feed. The index moves each second; a frozen market goes on telling the same prices as if they were new."""
+    """It implements paper.market.Feed. The index moves each second; a frozen market goes on telling the same prices as if they were new.
+
+    What was told of a moment stays what it was: a judge asks again later.
+    """
 
     spacing_max: timedelta | None = None
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self.frozen_at: datetime | None = None
+        self._frozen: list[tuple[datetime, datetime]] = []
+        self._wild: list[tuple[int, int]] = []
         self._listed = {
             option.symbol: option
             for expiry in (NEAR, FAR)
@@ -41,6 +46,18 @@ class SmallMarket:
             for option in [an_option("BTC", expiry, Decimal(strike), kind)]
         }
         self._views: dict[str, tuple[int, OptionView]] = {}
+
+    def freeze(self, now: datetime, span: timedelta) -> None:
+        """Tell the prices of now for a while."""
+        self._frozen.append((now, now + span))
+
+    def thaw(self, now: datetime) -> None:
+        """Freeze no longer."""
+        self._frozen = [(begun, min(over, now)) for begun, over in self._frozen]
+
+    def go_wild(self, now: datetime, span: timedelta) -> None:
+        """Move several times as far for a while; those who wait far from the market are still not reached."""
+        self._wild.append((_second(now), _second(now + span)))
 
     def options(self, now: datetime, /) -> Sequence[Option]:
         """Return what has not expired."""
@@ -110,10 +127,11 @@ class SmallMarket:
 
     def _index(self, second: int) -> Decimal:
         wave = second % 97 - 48 + second % 13 - 6
-        return LEVEL + Decimal(wave + self._drawn("index", second // 10, "") % 40) / 2
+        away = Decimal(wave + self._drawn("index", second // 10, "") % 40) / 2
+        return LEVEL + away * (_WILD if any(begun <= second < over for begun, over in self._wild) else 1)
 
     def _of(self, now: datetime) -> int:
-        return _second(now if self.frozen_at is None else min(now, self.frozen_at))
+        return _second(next((begun for begun, over in self._frozen if begun <= now < over), now))
 
     def _drawn(self, name: str, second: int, what: str) -> int:
         return zlib.crc32(f"{self._seed}/{name}/{second}/{what}".encode())

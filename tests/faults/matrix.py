@@ -1,4 +1,4 @@
-"""One run of the rehearsal, named so that it can be repeated exactly, and the matrix of all of them."""
+"""One run of the rehearsal, named so that it can be repeated exactly, and the matrix of all of them with one fault and one death."""
 
 import gc
 import random
@@ -7,20 +7,20 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 from loguru import logger
 
-from tests.faults.crash import CRASHES, NEVER, STRIKE, CrashPoint, Reaper
+from tests.faults.crash import CRASHES, NEVER, STRIKE, Reaper
 from tests.faults.faults import FAULTS, NONE
 from tests.faults.judge import Sentence, judged
 from tests.faults.market import FAR, NEAR
-from tests.faults.plans import MODES, a_plan
+from tests.faults.plans import MODES, a_plan, several
+from tests.faults.schedule import COMPARE, DAY, DEAD, RISE, WHILE, is_dated, read
 from tests.faults.world import Mend, World
 
-DAY = 86_400
-DOWN = (0, 5, 90)  # seconds that a dead daemon stays dead; now and then a day, over an expiry
 LONGEST = 1_500  # seconds of market time that a run may take once everything works again
 AFTER = 6  # seconds it is watched on after its end
 SHARED_MEMORY = Path("/dev/shm")
@@ -28,7 +28,7 @@ SHARED_MEMORY = Path("/dev/shm")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Which crash, which fault, which mode, and the seed that moves everything else."""
+    """Which crash, which fault, which mode, and the seed that moves everything else; several of each where troubles come together."""
 
     crash: str
     fault: str
@@ -51,8 +51,8 @@ class Outcome:
 
     run: Run
     sentence: Sentence = field(default_factory=Sentence)
-    crashed: bool = False
-    struck: bool = False
+    deaths: int = 0
+    strikes: int = 0
     orders: int = 0
     blocks: int = 0
     by_hand: int = 0  # trades that waited for a person
@@ -61,36 +61,48 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def crashed(self) -> bool:
+        """Tell whether the daemon was killed."""
+        return self.deaths > 0
+
+    @property
+    def struck(self) -> bool:
+        """Tell whether a fault struck."""
+        return self.strikes > 0
+
+    @property
     def clean(self) -> bool:
         """Tell whether nothing was done wrong."""
         return self.sentence.clean and not self.notes
 
 
 class _Course:
-    """How one run goes: when the fault strikes, when the daemon rises again, when it is over."""
+    """How one run goes: when faults strike, when the daemon rises again, when it is over."""
 
     def __init__(self, run: Run, home: Path, mend: Mend | None, longest: int) -> None:
-        self._longest = longest
-        self.run, self.fault = run, FAULTS[run.fault]
-        dice = random.Random(str(run))
-        point = None if run.crash == NEVER else CrashPoint.parse(run.crash)
-        self.down = DAY if point is not None and dice.random() < 0.12 else dice.choice(DOWN)
-        self.reaper = Reaper(point, dice.choice((0, 0, 0, 1, 2)))
-        self.strikes_at = dice.randrange(1, 22)
-        plan = a_plan(run.mode, run.seed, NEAR if self.down == DAY else FAR)
+        self._longest, self.run = longest, run
+        self.schedule = read(run.crash, run.fault, random.Random(str(run)))
+        kills = self.schedule.kills
+        self.reaper = Reaper(kills[0].point, kills[0].skip, kills[1:]) if kills else Reaper(None, 0)
+        expiry = NEAR if any(kill.down == DAY for kill in kills) else FAR
+        plan = several(run.mode, run.seed, expiry) if {"+", "*"} & set(run.mode) else a_plan(run.mode, run.seed, expiry)
         self.world = World(home, plan, run.seed, self.reaper, mend=mend)
-        if self.fault.streams:
+        if any(trouble.fault.streams for trouble in self.schedule.troubles):
             self.world.listens()
-        self.outcome = Outcome(run)
-        self._struck_at: datetime | None = None
-        self._down_since = timedelta(0)  # how long the daemon has been down since the strike
+        self.outcome, self._dated = Outcome(run), is_dated(run.crash, run.fault)
+        self._to_come = dict(enumerate(self.schedule.troubles))
+        self._comparing: int | None = None  # the trouble that strikes as the books are compared
+        self._struck_at: datetime | None = None  # since when its books may not be those of the ledger
+        self._down_since = timedelta(0)  # how long the daemon has been down since then
         self.world.on_write = self._written
+        self.world.wire.seen = self._asked
 
     def go(self) -> Outcome:
         """Run it to its end and have it judged."""
         world, outcome = self.world, self.outcome
         begun = world.agenda.now()
         world.person.arrive()
+        self._begin()
         world.start()
         beats = quiet = 0
         while beats < self._longest and quiet < AFTER:
@@ -98,30 +110,72 @@ class _Course:
             world.beat()
             if world.house is None:
                 self._rise()
-            if beats % 17 == 0:
+            if beats % world.person.every == 0:
                 world.person.act()
             if beats % 60 == 0:
                 outcome.by_hand += len(world.release_what_waits())
             self._measure()
             quiet = quiet + 1 if world.quiet() and world.told_truly() else 0
         outcome.seconds = (world.agenda.now() - begun).total_seconds()
+        if quiet < AFTER and world.busy:
+            outcome.notes.append(f"it has still something to do after {beats} s")
         return self._judged()
 
     def _rise(self) -> None:
-        self.outcome.crashed = True
-        self.world.pass_by(timedelta(seconds=self.down))
-        self._down_since += timedelta(seconds=self.down)
+        self.outcome.deaths += 1
+        kills = self.schedule.kills
+        down = timedelta(seconds=kills[max(0, self.reaper.kills - 1)].down if kills else self.schedule.down)
+        self.world.pass_by(down)
+        self._down_since += down
+        number, moment = next(((n, t.moment) for n, t in self._to_come.items() if t.moment in (DEAD, RISE, COMPARE)), (-1, ""))
+        if moment == DEAD:
+            self._strike(number)
+        self._comparing = number if moment == COMPARE else None
         self.world.start()
+        if moment == RISE:
+            self.world.agenda.after(0.4, partial(self._strike, number))
+
+    # ---- when what strikes
+
+    def _begin(self) -> None:
+        for number, trouble in list(self._to_come.items()):
+            if trouble.moment.startswith("t"):
+                self.world.agenda.after(float(trouble.moment[1:]), partial(self._strike, number))
+        self._written(0)
 
     def _written(self, count: int) -> None:
-        if count == self.strikes_at and self.run.fault != NONE:
+        for number in [number for number, trouble in self._to_come.items() if trouble.moment == str(count)]:
+            self._strike(number)
+
+    def _asked(self, call: str) -> None:
+        if call == "order history" and self._comparing is not None:
+            number, self._comparing = self._comparing, None
+            self._strike(number)
+
+    def _strike(self, number: int) -> None:
+        trouble, world = self._to_come.pop(number, None), self.world
+        if trouble is None:  # one that waited for a life which ended at once, and struck in the next
+            return
+        self._doubt()
+        self.outcome.strikes += 1
+        follower = self._to_come.get(number + 1)
+        if follower is not None and follower.moment == WHILE:
+            world.agenda.after(max(1.5, trouble.fault.lasts / 2), partial(self._strike, number + 1))
+        world.strike(trouble.fault)
+
+    def _doubt(self) -> None:
+        """Note since when the books may not be those of the ledger."""
+        if self._struck_at is None:
             self._struck_at, self._down_since = self.world.agenda.now(), timedelta(0)
-            self.outcome.struck = True
-            self.world.strike(self.fault)
 
     def _measure(self) -> None:
-        if self._struck_at is not None and self.outcome.to_truth is None and self.world.told_truly():
-            self.outcome.to_truth = (self.world.agenda.now() - self._struck_at - self._down_since).total_seconds()
+        if self._struck_at is None and not (self._dated and self.outcome.struck):
+            return
+        if not self.world.told_truly():
+            self._doubt()
+        elif self._struck_at is not None:
+            took = (self.world.agenda.now() - self._struck_at - self._down_since).total_seconds()
+            self.outcome.to_truth, self._struck_at = max(took, self.outcome.to_truth or 0.0), None
 
     def _judged(self) -> Outcome:
         outcome, world = self.outcome, self.world
@@ -129,6 +183,8 @@ class _Course:
         outcome.sentence = judged(case)
         outcome.orders, outcome.blocks = len(world.ours()), sum(block.taker == world.user for block in case.ledger.blocks)
         outcome.notes += world.notes
+        if self._struck_at is not None:
+            outcome.to_truth = None
         return outcome
 
 

@@ -31,6 +31,7 @@ class Person:
     def __init__(self, exchange: PaperExchange, user: int, structure: Structure, rng: random.Random) -> None:
         self._exchange, self._user, self._rng, self._structure = exchange, user, rng, structure
         self.orders: dict[int, Kept] = {}
+        self.every = 17  # seconds from one act to the next
         self._number = 1000
 
     def arrive(self) -> None:
@@ -53,6 +54,10 @@ class Person:
                 self._deal(name, Side.BUY if self._structure.get(name, 1) > 0 else Side.SELL)
             case _:
                 self._rest(name)
+
+    def swept(self) -> None:
+        """See the venue's countdown, which the daemon set, cancel every open order of the account."""
+        self.orders = {number: replace(kept, cancelled=True) for number, kept in self.orders.items()}
 
     def _cancel(self, kept: Kept) -> None:
         try:
@@ -79,7 +84,8 @@ class Person:
         try:
             order_id = self._exchange.engine.place(self._user, request, self._exchange.now())
         except Refused as no:
-            if self._user not in self._exchange.engine.faults:  # in which the venue may refuse anybody
+            engine = self._exchange.engine
+            if self._user not in engine.faults and not engine.countdowns.settings:  # with either the venue may refuse anybody
                 raise AssertionError(f"the person was refused: {no}") from no
             return
         if in_force is TimeInForce.GTC:

@@ -1,7 +1,7 @@
 """What is traded in a run: one strategy of a mode, entering at once and leaving soon, and what it may come to hold at most."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from strategy import (
     max_hold_hours,
 )
 
-from tests.faults.market import FAR, symbol
+from tests.faults.market import FAR, NEAR, symbol
 
 MODES = ("limit", "rfq", "smart", "auto")
 HOLD = 12.0  # seconds
@@ -26,10 +26,12 @@ Structure = Mapping[str, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A strategy and its wish: coins by option, negative where it is sold."""
+    """A strategy and its wish: coins by option, negative where it is sold; and others beside it, whose wish is in it too."""
 
     strategy: StrategyConfig
     structure: Structure
+    others: tuple[StrategyConfig, ...] = ()
+    trades: int = 1  # how many are traded in all, where nothing stops them
 
 
 def a_plan(mode: str, seed: int, expiry: datetime = FAR) -> Plan:
@@ -63,3 +65,20 @@ def a_plan(mode: str, seed: int, expiry: datetime = FAR) -> Plan:
         check_interval_seconds=1,
     )
     return Plan(strategy, {symbol(strike, kind, expiry): qty for kind, strike, qty in legs})
+
+
+def several(words: str, seed: int, expiry: datetime = FAR) -> Plan:
+    """Return what one or two strategies trade, as `limit*2+rfq` says: their modes, and how often each trades, one after the other.
+
+    The two trade different expiries, so that each coin is the wish of one.
+    """
+    parts = [word.partition("*") for word in words.split("+")]
+    expiries = (expiry, NEAR if expiry == FAR else FAR)
+    plans = [a_plan(mode, seed + number, expiries[number]) for number, (mode, _, _) in enumerate(parts)]
+    times = [int(often or 1) for _, _, often in parts]
+    strategies = [
+        replace(plan.strategy, name=f"{plan.strategy.name}_{number}", max_trades_per_day=often)
+        for number, (plan, often) in enumerate(zip(plans, times, strict=True))
+    ]
+    wish = {name: qty for plan in plans for name, qty in plan.structure.items()}
+    return Plan(strategies[0], wish, tuple(strategies[1:]), sum(times))

@@ -9,6 +9,7 @@ from tests.faults.crash import NEVER
 from tests.faults.faults import NONE
 from tests.faults.judge import COLUMNS
 from tests.faults.matrix import Outcome, Run
+from tests.faults.schedule import is_dated, names_of
 
 BEGIN, END = "<!-- scorecard: begin -->", "<!-- scorecard: end -->"
 REPEAT = "python -m tests.faults --repeat"
@@ -16,7 +17,7 @@ REPEAT = "python -m tests.faults --repeat"
 
 @dataclass(slots=True)
 class Row:
-    """The sums of some runs."""
+    """The sums of some runs; a run with several faults, deaths or modes counts in a row of each."""
 
     runs: int = 0
     struck: int = 0
@@ -32,7 +33,7 @@ class Row:
     def take(self, outcome: Outcome) -> None:
         """Count a run."""
         self.runs += 1
-        self.struck += outcome.struck
+        self.struck += outcome.strikes
         self.crashed += outcome.crashed
         self.orders += outcome.orders
         self.blocks += outcome.blocks
@@ -51,20 +52,26 @@ class Row:
 
 
 class Scorecard:
-    """All runs, by mode and by fault."""
+    """All runs, by mode, by fault, by crash point, and those with several by how often the daemon died."""
 
     def __init__(self) -> None:
         self.whole = Row()
         self.by_mode: dict[str, Row] = defaultdict(Row)
         self.by_fault: dict[str, Row] = defaultdict(Row)
         self.by_crash: dict[str, Row] = defaultdict(Row)
+        self.by_deaths: dict[str, Row] = defaultdict(Row)
         self.failed: list[Outcome] = []
 
     def take(self, outcome: Outcome) -> None:
         """Count a run."""
         run = outcome.run
-        for row in (self.whole, self.by_mode[run.mode], self.by_fault[run.fault], self.by_crash[run.crash]):
-            row.take(outcome)
+        self.whole.take(outcome)
+        kept = (self.by_mode, run.mode.replace("*2", "")), (self.by_fault, run.fault), (self.by_crash, run.crash)
+        for rows, text in kept:
+            for name in set(names_of(text)):
+                rows[name].take(outcome)
+        if is_dated(run.crash, run.fault):
+            self.by_deaths[str(outcome.deaths)].take(outcome)
         if not outcome.clean:
             self.failed.append(outcome)
 
@@ -76,6 +83,9 @@ class Scorecard:
     def lines(self) -> Iterable[str]:
         """Say it for people: the sums, then each run that failed with the command that repeats it."""
         yield from _table("mode", {**dict(sorted(self.by_mode.items())), "all": self.whole})
+        if self.by_deaths:
+            yield ""
+            yield from _table("deaths", {**dict(sorted(self.by_deaths.items())), "all": self.whole})
         for outcome in self.failed:
             yield failure(outcome)
 

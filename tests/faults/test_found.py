@@ -21,6 +21,21 @@ def wrongs(*names: str) -> list[str]:
     return [failure(outcome) for outcome in outcomes if not outcome.clean]
 
 
+def test_a_block_is_judged_by_books_of_which_each_leg_was_asked_for_by_itself() -> None:
+    assert wrongs("limit+rfq*2/none/cut json cancel@23+lists cut 20 s@while+wild market 90 s@while/417346") == []
+
+
+def test_a_request_whose_answer_was_lost_is_found_wherever_our_clock_is_set_meanwhile() -> None:
+    assert (
+        wrongs(
+            "rfq/wire:request:answered@0~0/machine's clock ahead 300 s@t1/808159",
+            "rfq/wire:request:answered@0~5/machine's clock behind 300 s@dead/808159",
+            "rfq/wire:request:answered@0~90/machine's clock ahead 300 s@1/808159",
+        )
+        == []
+    )
+
+
 DAMAGED = "damaged journal at restart"
 
 

@@ -112,6 +112,12 @@ class Wire:
         self.wrongs.clear()
         self._kept.clear()
 
+    def lift(self, wrong: Wrong) -> None:
+        """Let one of the things go wrong no more."""
+        self.wrongs.remove(wrong)
+        if not any(left.kind is Kind.STALE for left in self.wrongs):
+            self._kept.clear()
+
     def struck(self, call: str) -> Wrong | None:
         """Return what goes wrong with this request, one use of it spent."""
         for wrong in self.wrongs:

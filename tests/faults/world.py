@@ -4,13 +4,17 @@ import atexit
 import random
 import shutil
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 
-from domain import Severity
-from errors import JournalError
+from loguru import logger
+
+from context import TradingContext
+from domain import KillPolicy, Severity
+from errors import JournalError, TraderError
 from events import AlertRaised, Event
 from journal import Journal
 from journal.schema import StateLock
@@ -40,6 +44,8 @@ BEAT = timedelta(seconds=1)
 DESK = 4711
 CASH = Decimal(1_000_000)
 Mend = Callable[[House], None]
+Word = Callable[[TradingContext], object]
+PATIENCE = timedelta(minutes=2)  # how long after all is well more trades are waited for than there have been
 
 
 class World:
@@ -49,16 +55,18 @@ class World:
         """`mend` changes each new life before its first tick: what a test breaks on purpose."""
         self.plan, self.rng, self._home, self._mend = plan, random.Random(seed), home, mend
         self.agenda, self.feed = Agenda(START), SmallMarket(seed)
-        engine = Engine(self.feed, Rules(), START)
-        engine.hire(MakerModel(seed=seed, fastest_answer=timedelta(seconds=1), slowest_answer=timedelta(seconds=3)))
-        self.exchange = PaperExchange(engine, self.feed, self.agenda)
-        self.batches = seed % 7 in (1, 3, 5)
+        self.exchange = self._an_exchange(seed)
+        self.changes: dict[str, object] = {
+            "kill_policy": list(KillPolicy)[seed % 3],
+            "batch_orders": "on" if seed % 7 in (1, 3, 5) else "off",
+        }
         self.user = self._account(granted=seed % 7 in (1, 3))  # now and then batches are wanted and not allowed
         self.wire = Wire(self.exchange, self.agenda, random.Random(seed + 1), ServerPolicy(gate=GatePolicy(rate_limits=True)))
         self.crier = Crier(self.exchange, self.user, self.agenda, random.Random(seed + 3))
         self.crier.mood = self.usual_mood = Mood.OFF if seed % 5 < 2 else Mood.WELL
         self.ways = Ways(self.agenda, self.wire, self.crier)
         self.person = Person(self.exchange, self.user, plan.structure, random.Random(seed + 2))
+        self._swept_by_the_countdown()
         self.reaper = reaper
         self.watch = JournalWatch(reaper, self._written)
         self.house: House | None = None
@@ -66,11 +74,16 @@ class World:
         self.ahead = timedelta(0)
         self.lives, self.writes = 0, 0
         self.healed_at = START
+        self._lasting, self._unsaid = list[Fault](), list[Word]()
         self.damage_next = self.locked_next = self.damaged = False
         self.on_write: Callable[[int], None] = lambda _count: None
-        self.down = timedelta(0)
-        self.notes: list[str] = []
-        self.calls: list[str] = []
+        self.notes, self.calls = list[str](), list[str]()
+        self._strategies = [plan.strategy, *plan.others]
+
+    def _an_exchange(self, seed: int) -> PaperExchange:
+        engine = Engine(self.feed, Rules(), START)
+        engine.hire(MakerModel(seed=seed, fastest_answer=timedelta(seconds=1), slowest_answer=timedelta(seconds=3)))
+        return PaperExchange(engine, self.feed, self.agenda)
 
     def _account(self, *, granted: bool) -> int:
         """Open the house's account; return its user. With the grant it may send batches."""
@@ -85,6 +98,7 @@ class World:
             self.agenda.run_to(self.agenda.now() + BEAT)
         except Crash:
             self.bury()
+        self._say()
         self.exchange.catch_up()
         self.exchange.settle()
 
@@ -107,7 +121,8 @@ class World:
             self._try_locked(home)
         if self.damage_next:
             self._damage(home / "journal.db")
-        self.house = House(home, self.ways, self.watch, strategies or [self.plan.strategy], self.ahead, batches=self.batches)
+        self.reaper.rise()
+        self.house = House(home, self.ways, self.watch, strategies or self._strategies, self.ahead, self.changes)
         self.house.context.alerts.subscribe(self._alerted)
         self.desk = self.house.context.opened.journal.desk
         if self._mend is not None:
@@ -140,21 +155,73 @@ class World:
     def strike(self, fault: Fault) -> None:
         """Let a fault strike, and heal when its time is over; the daemon dies with it if that is where it is to die."""
         fault.strike(self)
-        self.healed_at = self.agenda.now() + timedelta(seconds=fault.lasts)
+        over = self.agenda.now() + timedelta(seconds=fault.lasts)
+        self.healed_at = max(self.healed_at, over)
         if fault.lasts:
-            self.agenda.at(self.healed_at, self.heal)
-        self.reaper.reach(STRIKE, "", "")
+            self._lasting.append(fault)
+            self.agenda.at(over, partial(self._over, fault))
+        if self.house is not None:
+            self.reaper.reach(STRIKE, "", "")
+
+    def _over(self, fault: Fault) -> None:
+        """Undo what a fault did, unless all was healed meanwhile."""
+        if fault in self._lasting:
+            self._lasting.remove(fault)
+            fault.heal(self)
 
     def heal(self) -> None:
-        """Let everything work again."""
+        """Let everything work again at once."""
+        self._lasting.clear()
+        self.healed_at = self.agenda.now()
         self.wire.clear()
         if self.crier.mood is not self.usual_mood:
             self.crier.turn(self.usual_mood)
         self.exchange.engine.faults.pop(self.user, None)
-        self.feed.frozen_at = None
-        self.ahead, self.watch.refusals = timedelta(0), 0
+        self.feed.thaw(self.agenda.now())
+        self.watch.refusals = 0
+        self.skew(-self.ahead)
+
+    def skew(self, further: timedelta) -> None:
+        """Set the daemon's clock further ahead, or back."""
+        self.ahead += further
         if self.house is not None:
             self.house.clock.ahead = self.ahead
+
+    def set_machine(self, further: timedelta) -> None:
+        """Set the machine's clock further ahead, or back; the daemon's own never goes back while it lives (clock.SystemClock)."""
+        self.ahead += further
+        if self.house is not None:
+            self.house.clock.ahead = max(self.house.clock.ahead, self.ahead)
+
+    # ---- what a person does
+
+    def hears(self, word: Word) -> None:
+        """Have a person say something to the daemon, which it takes before its next tick, or as soon as it lives and can write."""
+        self._unsaid.append(word)
+
+    def _say(self) -> None:
+        while self._unsaid and self.house is not None:
+            try:
+                self._unsaid[0](self.house.context)
+            except JournalError:
+                return
+            except Crash:
+                self.bury()
+                return
+            except (TraderError, ValueError):
+                logger.debug("the daemon says why it cannot, and the person leaves it at that")
+            self._unsaid.pop(0)
+
+    def _swept_by_the_countdown(self) -> None:
+        """Let the person see it where the venue's countdown, once it is set, cancels all that the account has open."""
+        countdowns = self.exchange.engine.countdowns
+        cancel = countdowns._cancel
+
+        def swept(user: int, index: str, at: datetime) -> None:
+            cancel(user, index, at)
+            self.person.swept()
+
+        countdowns._cancel = swept
 
     # ---- looking
 
@@ -184,14 +251,24 @@ class World:
 
     def quiet(self) -> bool:
         """Tell whether the daemon has traded and has nothing more to do, in a world in which everything works again."""
-        house = self.house
-        if house is None or house.context.lifecycle.active:
-            return False
-        if not house.context.lifecycle.trades and house.context.opened.journal.needs_attention is None:
+        if self.busy or self.house is None or self._waits_for_trades(self.house):
             return False
         board = self.exchange.engine.board
         asked = any(board.requests[number].user == self.user for number in board.active)
-        return not asked and not house.context.executor.ledger.live() and self.agenda.now() >= self.healed_at
+        return not asked and self.agenda.now() >= self.healed_at
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether a trade or an order is not at its end, or something is to be said."""
+        house = self.house
+        return house is None or bool(self._unsaid or house.context.lifecycle.active or house.context.executor.ledger.live())
+
+    def _waits_for_trades(self, house: House) -> bool:
+        """Tell whether a trade is to come still; of several the later ones may be kept from coming by what the person said."""
+        trades = len(house.context.lifecycle.trades)
+        if house.context.opened.journal.needs_attention is not None:
+            return False
+        return trades == 0 or (trades < self.plan.trades and self.agenda.now() < self.healed_at + PATIENCE)
 
     def release_what_waits(self) -> list[int]:
         """Do as a person who finds at the venue that a quarantined trade's holding is there; return which were let go on."""
@@ -200,7 +277,8 @@ class World:
             return []
         waiting = [trade.number for trade in house.context.lifecycle.active if trade.state is TradeState.QUARANTINED]
         for number in waiting:
-            house.manage(number)
+            self.hears(partial(_manage, number))
+        self._say()
         return waiting
 
     def case(self) -> Case:
@@ -234,7 +312,7 @@ class World:
         self.locked_next = False
         lock = StateLock(home / "journal.lock")
         try:
-            House(home, self.ways, self.watch, [self.plan.strategy], self.ahead).let_go()
+            House(home, self.ways, self.watch, self._strategies, self.ahead, self.changes).let_go()
         except JournalError:
             return
         finally:
@@ -254,6 +332,10 @@ class World:
         place = self.rng.randrange(len(content) // 2, len(content))
         content[place] ^= 1 << self.rng.randrange(8)
         target.write_bytes(content)
+
+
+def _manage(number: int, context: TradingContext) -> None:
+    context.lifecycle.manage(number, "a person has looked")
 
 
 def _new_journal(home: Path) -> None:

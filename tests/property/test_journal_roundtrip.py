@@ -76,6 +76,8 @@ LEGGING = st.builds(
 st.register_type_strategy(
     ExecutionParams, st.builds(ExecutionParams, max_requote_rounds=st.integers(1, 99), smart=SMART, rfq=RFQ, legging=LEGGING)
 )
+# Its default is made anew for each event, and what makes it is no value to be drawn.
+st.register_type_strategy(events.KillSwitchMoved, st.builds(events.KillSwitchMoved, others=st.dictionaries(WORDS, NUMBERS, max_size=3)))
 ANY_EVENT = st.one_of([st.from_type(kind) for kind in get_args(AnyEvent)])
 
 
@@ -94,6 +96,14 @@ def test_what_is_written_together_is_read_back_equal_and_in_order(journal: Journ
 
     assert list(journal.events(after=before)) == happened
     assert journal.last_seq == before + len(happened)
+
+
+@settings(max_examples=60)
+@given(happened=ANY_EVENT)
+def test_no_row_contradicts_its_event(journal: Journal, happened: Event) -> None:
+    journal.append(happened)
+
+    assert journal.verify() == journal.last_seq
 
 
 @settings(max_examples=60)

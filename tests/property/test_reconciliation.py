@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from domain import ZERO, Difference, NewOrder, Purpose
 from errors import InvalidTransition, JournalError
-from reconciliation import Rhythm
+from rounds import Rhythm
 from trade_lifecycle import TradeState
 
 from tests.fakes import a_name, an_option, an_order, books_hold, venue_holds

@@ -197,6 +197,7 @@ def test_one_strategy_that_cannot_be_loaded_does_not_stop_the_others(trader: Tra
     trader.start("--strategies-file", str(file))
 
     assert "legs must not be empty" in trader.lines("strategy not loaded")[0]
+    assert "legs must not be empty" in trader.hear("cause=strategy not loaded")[0]
     assert "strategies=quick" in trader.lines("daemon ready")[0]
 
 

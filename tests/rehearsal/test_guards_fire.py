@@ -123,6 +123,7 @@ def test_l20_what_others_hold_is_named_left_alone_and_adopted_only_when_a_person
     assert "position of others" in ordered(world, Verb.RECONCILE)
     until(lambda: world.trader.ask(*wish).returncode == 0, "what adopting would do is shown, once the option is known to be listed", LONG)
     assert (stranger.state, world.exchange.position(CALL), len(arrived(world))) == (NEW, Decimal("0.05"), 0)
+    assert "is not listed: write the option as the venue does" in world.trader.ask("--adopt", CALL.replace("-C", "1-C"), *wish[2:]).stdout
     said(world, *wish, "--yes")
 
     world.trader.hear("trade closed", within=LONG)
@@ -140,6 +141,20 @@ def test_a_holding_that_somebody_sells_from_under_a_trade_waits_for_a_person(wor
     told(world, "quarantine", within=2 * LONG)
     assert {trade.state for trade in world.trader.trades()} == {TradeState.QUARANTINED}
     assert len(arrived(world)) == before
+
+
+@pytest.mark.soak  # two minutes
+@pytest.mark.timeout(400)
+def test_a_trade_whose_coins_the_venue_did_not_show_goes_on_once_they_are_shown_again(world: World) -> None:
+    opened(world, Plan(hold=60))
+    world.exchange.foreign[CALL] = -QTY
+    told(world, "quarantine", within=2 * LONG)
+
+    del world.exchange.foreign[CALL]
+
+    told(world, "quarantine over", within=200)
+    world.trader.hear("trade closed", within=LONG)
+    assert breaches(world) == []
 
 
 # ---- a person's words
@@ -233,7 +248,7 @@ def test_margin_levels_are_told_and_beyond_the_last_nothing_is_opened(world: Wor
     told(world, "margin 70 %")
     with world.exchange.lock:
         world.exchange.cash = Decimal(700)
-    world.trader.hear("reducing")
+    told(world, "margin reducing")
     before = len(arrived(world))
     ordered(world, Verb.CLOSE, "1")
 

@@ -81,6 +81,17 @@ def test_l10_a_cap_of_open_orders_counts_openings_and_lets_both_legs_close_at_on
         assert breaches(world) == []
 
 
+def test_l45_l70_trades_that_a_cap_refuses_one_after_the_other_are_one_call_and_say_the_cap_as_their_reason(world: World) -> None:
+    begin_with(world, Plan(patience=1, rounds=2, a_day=3), {"TRADER_MAX_ORDER_NOTIONAL_USD": 10})
+
+    failed = world.trader.hear("trade failed", times=2, within=LONG)
+
+    assert all("USD is above the cap of 10" in line and "not filled" not in line for line in failed)
+    assert [line.count("TRADER_MAX_ORDER_NOTIONAL_USD") for line in world.trader.lines("cause=refused order notional")] == [1]
+    assert len(world.trader.lines("order held back")) == 4  # two legs of two trades
+    assert arrived(world) == []
+
+
 @pytest.mark.soak
 def test_l71_a_largest_order_that_is_set_later_opens_nothing_more_and_lets_what_is_held_go(world: World) -> None:
     opened(world, Plan(hold=1))

@@ -3,6 +3,8 @@
 A story fails when its guard is taken out. The judge is the exchange's ledger; what the daemon says is only read to see that it was said.
 """
 
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +20,7 @@ from position_check import LAG
 from trade_lifecycle import TradeState
 
 from tests.rehearsal.abroad import CALL, PUT, QTY, Plan, World, a_world, breaches, left_over
-from tests.rehearsal.guard_stage import A_WHILE, a_stranger, arrived, opened, ordered, rested, told, unavailable
+from tests.rehearsal.guard_stage import A_WHILE, NEVER, a_stranger, arrived, opened, ordered, rested, told, unavailable
 from tests.rehearsal.other_books import CANCELED, NEW, SELL, Order
 from tests.rehearsal.other_exchange import OtherExchange
 from tests.rehearsal.stage import LONG, until
@@ -129,6 +131,46 @@ def test_l33_a_leg_that_expires_while_the_daemon_is_away_is_told_and_settled_by_
         told(world, "difference: expired while away")
         world.trader.hear("trade closed", within=LONG)
         assert left_over(world) == []
+
+
+@pytest.mark.soak  # a difference must be seen in two rounds, five seconds apart
+def test_l20_one_question_tells_what_others_bought_since_though_no_comparison_was_due_for_a_day(tmp_path: Path) -> None:
+    with a_world(tmp_path, TRADER_RECONCILE_SECONDS="86400") as world:
+        world.trader.begin(Plan(entry=NEVER))
+        world.trader.hear("books compared")
+        world.exchange.foreign[CALL] = QTY
+        pause(A_WHILE)  # the account is read twice a second
+
+        answer = ordered(world, Verb.RECONCILE)
+
+        assert f"position of others, {CALL}: the venue shows {QTY}" in answer
+        assert "position of others since" in world.trader.ask("--status").stdout
+        assert "found no difference" not in answer
+
+
+@pytest.mark.soak  # flat waits for positions that are surely younger than the last order
+def test_l20_the_kill_switch_says_flat_beside_what_others_held_of_an_option_in_which_ours_never_filled(world: World) -> None:
+    world.exchange.foreign[CALL] = -QTY
+    rested(world, Plan(patience=300, a_day=5))
+
+    os.kill(world.trader.pid, signal.SIGUSR1)
+
+    told(world, "kill switch flat")
+    assert (world.exchange.working(), world.exchange.position(CALL), world.exchange.ledger.touched) == ([], -QTY, [])
+    assert "nothing is left" in ordered(world, Verb.WITHDRAW_KILL)
+    assert breaches(world) == []
+
+
+@pytest.mark.soak  # a person is called after a minute
+@pytest.mark.timeout(200)
+def test_l50_the_kill_switch_calls_a_person_where_others_trade_what_it_leaves_and_never_says_flat(world: World) -> None:
+    rested(world, Plan(patience=300, a_day=5))
+    os.kill(world.trader.pid, signal.SIGUSR1)
+    world.exchange.foreign[CALL] = -QTY
+
+    assert "which our books do not explain" in told(world, "kill switch not flat", 120)
+    assert world.trader.lines("kill switch flat") == []
+    assert "which our books do not explain" in ordered(world, Verb.WITHDRAW_KILL)
 
 
 @pytest.mark.soak  # a fill may be missing from the list for twenty seconds

@@ -243,7 +243,7 @@ def test_a_maker_on_the_embedded_exchange_may_quote_there(trader: Trader) -> Non
     [ready] = trader.lines("daemon ready")
     assert "strategies=none makers=block_maker" in ready
     trader.hear("DRY RUN")
-    trader.hear("stream open name=options")
+    trader.hear("coincall stream opened name=options")
     assert trader.lines("refused") == []
 
 

@@ -30,6 +30,15 @@ class Managed:
         """Every trade known."""
         return self.house.manager.trades
 
+    @property
+    def active(self) -> Sequence[TradeLifecycle]:
+        """Those that have not ended."""
+        return self.house.manager.active
+
+    def trade(self, number: int) -> TradeLifecycle | None:
+        """One of them."""
+        return self.house.manager.trade(number)
+
     def force_close(self, number: int, reason: str, *, urgent: bool = False) -> None:
         """Close a trade."""
         self.house.manager.force_close(number, reason, urgent=urgent)

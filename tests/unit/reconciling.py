@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from domain import ZERO, AccountSnapshot, ClientOrderId, Difference, Fill, OrderReport, OrderStatus, Side
 from events import DifferenceEnded, DifferenceFound
-from reconciliation import Reconciler, Rhythm
+from reconciliation import Reconciler
+from rounds import Rhythm
 from trade_execution import TradeExecutor
 from workers import InlinePool
 

@@ -103,6 +103,9 @@ def test_what_adopting_would_do_is_told_and_not_done(house: SharedHouse) -> None
     assert len(house.journal.events) == events
     unseen = replace(house.shared.snapshot(), quotes={})
     assert said != house.manager.by_hand.propose_adoption(wish, there, unseen)
+    slip = replace(wish, price=Decimal(10_000))
+    assert "mind        the venue's average is 100 USD" in house.manager.by_hand.propose_adoption(slip, there, unseen)
+    assert "mind" not in house.manager.by_hand.propose_adoption(replace(wish, price=Decimal(21)), there, unseen)
     house.manager.bind("test", ())
     assert "none: only a person" in house.manager.by_hand.propose_adoption(wish, there, unseen)
 

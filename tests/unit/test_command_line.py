@@ -62,6 +62,8 @@ def held(home: Path) -> Iterator[Path]:
         (("--withdraw-kill", "--write-off", "1"), "--write-off and --withdraw-kill do not go together"),
         (("--qty", "1"), "--qty and --price go with --adopt"),
         (("--release", "1", "--price", "0"), "--qty and --price go with --adopt"),
+        (("--kill", "--strategy", "mine"), "--strategy and --maker do not narrow --kill"),
+        (("--halt", "--maker", "mine"), "--strategy and --maker do not narrow --halt"),
         (("--sttus",), "unrecognized arguments: --sttus"),
     ],
 )

@@ -110,6 +110,12 @@ def test_half_a_pair_of_paper_keys_is_told() -> None:
     assert problem.startswith("COINCALL_API_SECRET_PAPER is missing, and TRADING_ENVIRONMENT is paper (default)")
 
 
+def test_what_only_others_can_judge_is_told_with_the_rest() -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_settings({"--io-workers": "0"}, {}, besides=lambda settings: [f"level {settings.alert_level} is too quiet"])
+    assert [problem.partition(" ")[0] for problem in refused.value.problems] == ["TRADER_IO_WORKERS='0'", "level"]
+
+
 def test_all_problems_are_told_at_once_each_with_its_origin() -> None:
     file = a_file("TRADER_IO_WORKERS=99\n\n\nthis is no line\nTRADER_PAPER_SEED=x\n")
 
@@ -375,7 +381,6 @@ def test_the_example_changes_nothing_and_shows_the_true_defaults() -> None:
     shown = re.sub(r"^# ([A-Z_]+=)", r"\1", example, flags=re.MULTILINE)
 
     plain = load_settings({}, {})
-
     assert load_settings({}, {}, env_file=a_file(example)) == plain
     assert load_settings({}, {}, env_file=a_file(shown)) == plain
 

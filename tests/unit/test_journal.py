@@ -232,9 +232,9 @@ def test_a_locked_journal_is_a_clear_refusal_and_writes_again_once_free(file: Pa
     with Journal(file) as desk:
         other = sqlite3.connect(file, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(JournalError, match="another program holds it locked"):
+        with pytest.raises(JournalError, match="another program holds the journal locked"):
             desk.append(a_birth(1))
-        with pytest.raises(JournalError, match="another program holds it locked"):
+        with pytest.raises(JournalError, match="another program holds the journal locked"):
             desk.append(a_birth(1), a_birth(2))
         other.execute("ROLLBACK")
         other.close()

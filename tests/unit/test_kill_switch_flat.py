@@ -45,7 +45,7 @@ def test_positions_older_than_the_last_fill_do_not_make_it_flat(plant: Plant) ->
 def test_what_others_hold_of_the_same_option_is_theirs(plant: Plant) -> None:
     plant.opened(a_plan(CALL))
     plant.venue.held[CALL.symbol] -= Decimal("0.7")  # another's
-    plant.tick(5)
+    plant.run(5)
 
     plant.kill.throw("SIGUSR1", "a signal")
     plant.run(30)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -27,11 +27,12 @@ from domain import (
     Side,
     StreamLost,
     StreamOpened,
+    StreamStanding,
     Topic,
 )
 from errors import DataNotFresh, ExchangeRejected, ExchangeUnavailable
 from events import LegFilled, OrderAccepted, OrderSettled
-from live_feed import OWN
+from live_feed import OWN, Outages
 from market_data.data import completed
 
 from tests.fakes import EXPIRY, SECOND, START, a_name, a_quote, an_order
@@ -299,12 +300,38 @@ def test_a_fill_that_was_told_raises_no_doubt(stage: Stage) -> None:
     assert stage.feed._untold == {}
 
 
-@pytest.mark.parametrize(("failures", "told"), [(2, 0), (3, 1)])
-def test_a_stream_that_cannot_be_had_calls_a_person(stage: Stage, failures: int, told: int) -> None:
+@pytest.mark.parametrize(("failures", "seconds", "told"), [(2, 60, 0), (3, 4, 0), (9, 4, 0), (3, 5, 1)])
+def test_a_stream_that_cannot_be_had_calls_a_person(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, failures: int, seconds: float, told: int
+) -> None:
     stage.feed.connect(stage.streams)
     stage.streams.open, stage.streams.failures = False, failures
-    stage.feed.refresh()
+    for now in (100.0, 100.0 + seconds):
+        monkeypatch.setattr("live_feed.monotonic", lambda now=now: now)
+        stage.feed.refresh()
     assert len(stage.house.alerts.about("stream options")) == told
+
+
+def a_standing(failures: int, *, open_since: datetime | None = None) -> StreamStanding:
+    return StreamStanding(name="options", open_since=open_since, heard_at=None, connections=1, channels=6, failures=failures)
+
+
+def test_a_stream_that_cannot_be_had_counts_its_attempts_and_not_how_often_it_was_looked_at() -> None:
+    outages = Outages()
+    looks = [(second, 1 + second // 10) for second in range(70)]  # an attempt every ten seconds, a look each
+
+    told = [len(outages.lasting([a_standing(failures)], float(second))) for second, failures in looks]
+
+    assert sum(told) == 5  # the third to the seventh
+    assert [second for (second, _), news in zip(looks, told, strict=True) if news] == [20, 30, 40, 50, 60]
+
+
+def test_a_stream_that_was_had_in_between_has_not_been_away_for_long() -> None:
+    outages = Outages()
+    assert outages.lasting([a_standing(3)], 0.0) == []
+    assert outages.lasting([a_standing(3, open_since=START)], 3.0) == []
+    assert outages.lasting([a_standing(4)], 6.0) == []
+    assert outages.lasting([a_standing(5)], 11.0) != []
 
 
 def test_l37_without_streams_no_fill_waits_to_be_told(stage: Stage) -> None:

@@ -191,7 +191,8 @@ def test_no_equity_left_is_beyond_every_level(equity: str) -> None:
 
     room.watch.look(margined("10", equity))
 
-    assert room.told == [("margin 85 %", Severity.CRITICAL)]
+    assert room.told == [("margin 85 %", Severity.CRITICAL), ("margin reducing", Severity.CRITICAL)]
+    assert room.states.causes[0].reason == "no equity is left to carry the maintenance margin; from 90 % on nothing is opened"
     assert room.states.state is R
 
 
@@ -268,4 +269,24 @@ def test_a_watch_without_levels_still_holds() -> None:
     room.sees("87.9")
 
     assert room.states.state is A
-    assert room.told == []
+    assert room.told == [("margin reducing", Severity.CRITICAL)]
+
+
+def test_l45_that_the_account_is_closed_to_openings_calls_once_until_it_is_open_again() -> None:
+    room = Room(levels=())
+
+    for pct in ("91", "95", "89", "92", "80", "93"):
+        room.sees(pct)
+
+    assert room.told == [("margin reducing", Severity.CRITICAL)] * 2
+
+
+def test_a_margin_that_a_person_has_overruled_calls_nobody() -> None:
+    room = Room(levels=())
+    room.sees("91")
+    room.states.overrule("margin", "a person")
+
+    room.sees("92")
+    room.sees("93")
+
+    assert room.told == [("margin reducing", Severity.CRITICAL)]

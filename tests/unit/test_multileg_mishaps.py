@@ -121,7 +121,8 @@ def test_a_refusal_that_may_pass_is_tried_again_later_and_not_at_once() -> None:
 def test_what_the_gate_never_lets_out_ends_short() -> None:
     bench = Bench(*ONE, config=replace(SINGLE, time_per_chunk=0), limits=RiskLimits(max_order_notional=D(1)))
     result = bench.finish()
-    assert result.reason == f"{LOW.symbol}: no order was let out"
+    assert result.reason.startswith(f"{LOW.symbol}: the gate refused its order: order ")
+    assert "is above the cap of 1 USD" in result.reason
     assert bench.venue.received == []
     assert bench.alerts.about("refused")
 

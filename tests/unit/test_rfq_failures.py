@@ -110,7 +110,8 @@ def test_a_denial_of_the_risk_gate_calls_a_person_and_sends_nothing() -> None:
     house = a_house(makers=(Maker(("100",)),), limits=RiskLimits(max_order_notional=Decimal(1000)))
     assert ended(house) is Progress.EXHAUSTED
     assert house.venue.accepts == []
-    assert house.alerts.about("refused")
+    assert {alert.cause for alert in house.alerts.about("refused")} == {"refused order notional test"}
+    assert "the gate refused to take one: order " in house.last.reason
     assert house.journal.of(OrderIntended) == []
 
 

@@ -10,7 +10,8 @@ from domain.quoting import QuoteLimits, QuotingPolicy, RequestFilter
 from errors import RiskDenied
 from events import BlockQuoted, BlockQuoteIntended, OrderIntended, TradeCreated
 from execution_quality import QualityBook
-from rfq_maker import load_makers, version_of
+from quote_execution import version_of
+from rfq_maker import load_makers
 from trade_lifecycle import TradeState
 
 from tests.fakes import START
@@ -238,7 +239,8 @@ def test_the_gate_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(house.executor, "gate", refuse)
     house.until(lambda: house.lifecycle.trades and house.trade.state is TradeState.FAILED)
     assert house.venue.quotes == {}
-    assert house.alerts.about("refused maker#1")
+    assert house.alerts.about("refused maker")
+    assert house.trade.reason == "the gate refused its quote: too far from the mark"
 
 
 # ---- afterwards

@@ -195,7 +195,7 @@ def test_l33_an_expired_leg_is_booked_at_what_it_pays() -> None:
 def test_l33_an_option_that_expires_worthless_is_settled_and_not_missing() -> None:
     settled = LegSettled(at=START, trade=1, leg=0, qty=Decimal(1), price=Decimal(60000), fee=Decimal(0))
     ended = after(settled, trade=opened())
-    assert (ended.gross_profit, ended.reason) == (100, "settled at expiry")
+    assert (ended.gross_profit, ended.reason) == (Decimal(100), "settled at expiry")
 
 
 def test_a_part_that_is_kept_is_open_and_not_complete() -> None:

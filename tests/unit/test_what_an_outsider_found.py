@@ -6,13 +6,17 @@ from decimal import Decimal
 
 import pytest
 
-from domain import OrderStatus, OrderType, Purpose, RequestedLeg, RequestPush, RFQStatus, Side
+from clock import SimulatedClock
+from domain import ExecutionMode, OrderStatus, OrderType, Purpose, RequestedLeg, RequestPush, RFQStatus, Side
+from events import ExecutionEvent, ExecutionStarted, RFQOpened, RFQSent
 from exchanges.coincall.client import order_params
 from execution import Progress
-from order_ledger import OrderRecord
+from execution_log import ExecutionLog
+from order_ledger import LONG_AGO, OrderRecord
+from trade_book import TradeBook
 from trade_lifecycle import TradeState
 
-from tests.fakes import START, a_fill, a_name, a_plan, an_option, an_order
+from tests.fakes import START, FakeJournal, a_fill, a_name, a_plan, an_option, an_order
 from tests.unit.limit_looks import HELD, a_record, placed, seen
 from tests.unit.reconciling import SharedHouse, a_quoted_house
 from tests.unit.rfq_house import RFQHouse
@@ -141,3 +145,36 @@ def test_a_trade_that_was_set_aside_in_an_earlier_life_waits_for_a_person() -> N
     house.shared.held[an_option().symbol] = held
     house.tick(600)
     assert house.trade().state is TradeState.QUARANTINED
+
+
+# ---- a clock that was an hour ahead, and is set back between two lives
+
+
+def test_a_trade_of_a_clock_that_was_ahead_counts_from_the_restart_and_is_not_held_an_hour_more() -> None:
+    house = a_quoted_house()
+    house.opened()
+    events = house.journal.events
+    book, right = TradeBook(FakeJournal(), 1), house.clock.now() - timedelta(hours=1)
+    book.restore(events, right)
+    [trade] = book.active
+    assert (trade.opened_at, trade.last_fill_at) == (right, right)
+
+
+def test_what_happened_before_a_restart_keeps_its_moment() -> None:
+    house = a_quoted_house()
+    then = house.opened()
+    book = TradeBook(FakeJournal(), 1)
+    book.restore(house.journal.events, house.clock.now() + timedelta(hours=1))
+    assert [(trade.opened_at, trade.last_fill_at) for trade in book.active] == [(then.opened_at, then.last_fill_at)]
+
+
+def test_what_an_execution_wrote_by_a_clock_ahead_counts_as_long_ago_so_that_nothing_waits_for_that_time() -> None:
+    now, then = START, START + timedelta(hours=1)
+    begun = ExecutionStarted(at=then, trade=1, run=1, purpose=Purpose.OPEN, mode=ExecutionMode.RFQ, reason="", legs=())
+    opened = RFQOpened(at=then, trade=1, run=1, purpose=Purpose.OPEN, request_id="1", expires_at=then + timedelta(hours=1))
+    sent = RFQSent(at=then, trade=1, run=1, purpose=Purpose.OPEN)
+    log = ExecutionLog(FakeJournal(), SimulatedClock(now))
+    log.restore([begun, opened, sent])
+    run = log.last(1)
+    assert run is not None
+    assert [event.at for event in run.written(ExecutionEvent)] == [now - LONG_AGO, now - LONG_AGO, then], "a sending is known by its moment"

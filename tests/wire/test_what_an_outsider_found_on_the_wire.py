@@ -1,23 +1,31 @@
 """Readings of the venue's document that the client had not thought of, as a server written from it alone showed them."""
 
+from datetime import timedelta
+from decimal import Decimal
+
 import pytest
 import responses
 
-from domain import OrderStatus
-from errors import ExchangeUnavailable, OrderNotFound
+from clock import to_ms
+from domain import OptionLeg, OrderStatus, Side
+from errors import ExchangeUnavailable, OrderNotFound, TurnedAway
 from exchanges.coincall.client import OrderRef
 from exchanges.coincall.gateway import CoincallOrders
 
 from tests.wire.coincall_builders import (
+    BLOCKTRADE,
+    NOW,
     ORDERS,
     OUR_NUMBER,
     REQUEST_ID,
     SENT_AT,
     SYMBOL,
+    a_block_row,
     a_client_id,
     a_desk,
     a_page,
     a_quote_row,
+    an_option,
     an_order_row,
     answer,
     query_of,
@@ -25,6 +33,7 @@ from tests.wire.coincall_builders import (
 from tests.wire.rfq_gateway_builders import adapter
 from tests.wire.rfq_samples import RECEIVED, RFQ_LIST, a_list
 
+BLOCKS = f"{BLOCKTRADE}/trade-detail/private/v1"
 NO_ORDERS = '{"list":[],"pageTotal":0,"total":0}'
 
 
@@ -70,3 +79,27 @@ def test_l39_where_no_quote_is_open_either_the_requests_are_unknown_and_not_none
 
     with pytest.raises(ExchangeUnavailable, match="404"):
         adapter().open_requests()
+
+
+# ---- a clock that was ahead, and is set back between two lives
+
+
+@responses.activate
+def test_a_block_that_was_accepted_by_a_clock_an_hour_ahead_is_found_behind_newer_ones() -> None:
+    then = to_ms(NOW - timedelta(minutes=10))
+    rows = a_block_row(request_id="7", time=then), a_block_row(time=then)
+    responses.get(BLOCKS, body=a_page(*rows, end='"hasNext":false,"hasPrev":false'))
+
+    found = adapter().find(REQUEST_ID, NOW + timedelta(hours=1))
+
+    assert found.block is not None
+    assert found.block.request_id == REQUEST_ID
+
+
+@responses.activate
+@pytest.mark.parametrize("status", [400, 403, 422, 429])
+def test_l05_a_status_alone_does_not_say_that_a_request_was_not_taken(status: int) -> None:
+    responses.post(f"{BLOCKTRADE}/request/create/v1", status=status, body="<html>said by whoever stands in between</html>")
+
+    with pytest.raises(TurnedAway):
+        adapter().request([OptionLeg(instrument=an_option(), side=Side.BUY, qty=Decimal("0.5"))])
