@@ -57,47 +57,57 @@ class Venue:
         return answer("77")
 
 
-def the_server(venue: Venue) -> ThreadingHTTPServer:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class VenueServer(ThreadingHTTPServer):
+    """A venue behind a port of its own."""
 
-        def do_POST(self) -> None:
-            venue.received.append(f"{self.command} {self.path.partition('?')[0]}")
-            if venue.ignore_next_request:
-                venue.ignore_next_request = False
-                self._hang_up()
-                return
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            reply = venue.answer_to(self.command, self.path, body, self.headers).encode()
-            if venue.lose_next_reply:
-                venue.lose_next_reply = False
-                self._hang_up()
-                return
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(reply)))
-            self.end_headers()
-            self.wfile.write(reply[: len(reply) // 2] if venue.cut_next_reply else reply)
-            if venue.cut_next_reply:
-                venue.cut_next_reply = False
-                self._hang_up()
+    daemon_threads = True
 
-        do_GET = do_POST
+    def __init__(self, venue: Venue) -> None:
+        super().__init__(("127.0.0.1", 0), VenueHandler)
+        self.venue = venue
 
-        def _hang_up(self) -> None:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Stay quiet."""
+class VenueHandler(BaseHTTPRequestHandler):
+    """Hands each request to the venue, and hangs up where its switches say so: before it acts, after, or within the answer."""
 
-    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    protocol_version = "HTTP/1.1"
+    server: VenueServer
+
+    def do_POST(self) -> None:
+        venue = self.server.venue
+        venue.received.append(f"{self.command} {self.path.partition('?')[0]}")
+        if venue.ignore_next_request:
+            venue.ignore_next_request = False
+            self._hang_up()
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        reply = venue.answer_to(self.command, self.path, body, self.headers).encode()
+        if venue.lose_next_reply:
+            venue.lose_next_reply = False
+            self._hang_up()
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(reply)))
+        self.end_headers()
+        self.wfile.write(reply[: len(reply) // 2] if venue.cut_next_reply else reply)
+        if venue.cut_next_reply:
+            venue.cut_next_reply = False
+            self._hang_up()
+
+    do_GET = do_POST
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Stay quiet."""
 
 
 @pytest.fixture
 def venue() -> Iterator[Venue]:
     venue = Venue()
-    server = the_server(venue)
-    server.daemon_threads = True
+    server = VenueServer(venue)
     venue.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
