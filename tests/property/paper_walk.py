@@ -21,46 +21,22 @@ prices = st.integers(14_900, 15_100).map(lambda ticks: ticks * D("0.1"))
 sizes = st.integers(1, 60).map(lambda lots: lots * D("0.01"))
 users, options, sides = st.sampled_from(USERS), st.sampled_from(OPTIONS), st.sampled_from(Side)
 
-places = st.tuples(
-    st.just("place"),
-    users,
-    st.builds(
-        OrderRequest,
-        symbol=options.map(lambda option: option.symbol),
-        side=sides,
-        qty=sizes,
-        price=prices,
-        order_type=st.sampled_from([OrderType.LIMIT, OrderType.LIMIT, OrderType.LIMIT, OrderType.POST_ONLY]),
-        time_in_force=st.sampled_from([None, None, TimeInForce.GTC]),
-        stp=st.sampled_from(Stp),
-        reduce_only=st.sampled_from([False, False, False, True]),
-    ),
+
+def placing(**more: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, ...]]:
+    """Draw the placing of an order by anybody, in any option, with these fields more."""
+    symbols = options.map(lambda option: option.symbol)
+    return st.tuples(st.just("place"), users, st.builds(OrderRequest, symbol=symbols, side=sides, qty=sizes, **more))
+
+
+places = placing(
+    price=prices,
+    order_type=st.sampled_from([OrderType.LIMIT, OrderType.LIMIT, OrderType.LIMIT, OrderType.POST_ONLY]),
+    time_in_force=st.sampled_from([None, None, TimeInForce.GTC]),
+    stp=st.sampled_from(Stp),
+    reduce_only=st.sampled_from([False, False, False, True]),
 )
-takes = st.tuples(
-    st.just("place"),
-    users,
-    st.builds(
-        OrderRequest,
-        symbol=options.map(lambda option: option.symbol),
-        side=sides,
-        qty=sizes,
-        price=prices,
-        time_in_force=st.sampled_from([TimeInForce.IOC, TimeInForce.FOK]),
-        stp=st.sampled_from(Stp),
-    ),
-)
-markets = st.tuples(
-    st.just("place"),
-    users,
-    st.builds(
-        OrderRequest,
-        symbol=options.map(lambda o: o.symbol),
-        side=sides,
-        qty=sizes,
-        order_type=st.just(OrderType.MARKET),
-        slippage=st.just(D(1)),
-    ),
-)
+takes = placing(price=prices, time_in_force=st.sampled_from([TimeInForce.IOC, TimeInForce.FOK]), stp=st.sampled_from(Stp))
+markets = placing(order_type=st.just(OrderType.MARKET), slippage=st.just(D(1)))
 cancels = st.tuples(st.just("cancel"), users, st.integers(0, 30))
 amends = st.tuples(st.just("amend"), users, st.integers(0, 30), st.none() | sizes, st.none() | prices)
 quotes = st.tuples(
