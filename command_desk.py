@@ -5,11 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from loguru import logger
 
 from clock import monotonic
-from control import MEANT_NOW, Answer, Command, ControlBox, Handler, Taken, Verb
+from control import MEANT_FOR, MEANT_NOW, Answer, Command, ControlBox, Handler, Taken, Verb
 from errors import InvalidTransition, TraderError
 
-# Real seconds for which a word that nobody heard is still meant; the others are obeyed whenever a daemon runs again (but for MEANT_NOW).
-MEANT_FOR: Mapping[Verb, float] = {Verb.KILL: 60.0}
 # What the table of a trade's life says no to, in a person's words.
 _ONLY: Mapping[Verb, str] = {
     Verb.CLOSE: "it has ended, so there is nothing to close",

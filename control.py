@@ -47,6 +47,8 @@ class Verb(StrEnum):
 
 # Words that loosen, or that do what was shown to a person: meant for what stands when they are said, not for what a later start finds.
 MEANT_NOW = frozenset({Verb.ACKNOWLEDGE, Verb.ACTIVATE, Verb.WITHDRAW_KILL, Verb.ADOPT, Verb.RELEASE})
+# Real seconds for which a word that nobody heard is still meant. All others are obeyed whenever a daemon runs again.
+MEANT_FOR: Mapping[Verb, float] = {Verb.KILL: 60.0}
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ import housekeeping
 import inquiries
 import logbook
 from config import Settings, load_settings
-from control import MEANT_NOW, Command, ControlBox, Verb
+from control import MEANT_FOR, MEANT_NOW, Command, ControlBox, Verb
 from daemon import Daemon
 from domain import Environment, Severity
 from errors import ConfigError, JournalError
@@ -292,7 +292,7 @@ def _send(command: Command, settings: Settings, home: Path) -> int:
 
 def _what_becomes_of(command: Command, box: ControlBox, file: Path) -> str:
     """Say what becomes of a command that nobody has heard; one that is meant for this moment only is taken back."""
-    if command.verb in MEANT_NOW or command.verb is Verb.KILL:
+    if command.verb in MEANT_NOW or command.verb in MEANT_FOR:
         box.withdraw(file)
         return "nothing happens, and the command is taken back"
     return f"nothing happens before its next start (to take it back: rm {file})"
